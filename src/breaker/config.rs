@@ -1,0 +1,851 @@
+//! The settings: the builder, its defaults, and validation in one place.
+//!
+//! Nothing here is repaired silently and nothing panics: `build` returns the first setting that is not allowed.
+//! Rates become whole parts per million here, once; nothing behind this file sees a float but the growth of the
+//! exponential wait.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::breaker::CircuitBreaker;
+use crate::clock::{nanos, Clock, DefaultClock};
+use crate::error::ConfigError;
+use crate::event::Transition;
+
+/// Parts per million: the unit of every rate.
+pub(crate) const PPM: u64 = 1_000_000;
+/// Largest count window: its ring of positions takes 8 bytes an entry, 8 MiB at this size.
+const MAX_COUNT_WINDOW: u32 = 1_048_576;
+/// Largest number of half-open places: four fields of ten bits stand beside the state in one word.
+const MAX_PROBES: u32 = 1_000;
+/// Largest number of buckets: a failure in a time window reads every bucket of every stripe.
+const MAX_BUCKETS: u32 = 1_024;
+/// 366 days in nanoseconds, the longest time setting: far above use, and 55 bits.
+const MAX_TIME_NS: u64 = 366 * 24 * 60 * 60 * 1_000_000_000;
+/// Most stripes that may be asked for.
+const MAX_STRIPES: u32 = 1_024;
+
+const DEFAULT_WINDOW: Window = Window::count(100);
+const DEFAULT_BUCKETS: u32 = 10;
+const DEFAULT_FAILURE_RATE: f64 = 0.5;
+const DEFAULT_MIN_CALLS: u32 = 20;
+const DEFAULT_OPEN_WAIT: OpenWait = OpenWait::fixed(Duration::from_secs(30));
+const DEFAULT_HALF_OPEN: HalfOpen = HalfOpen::probes(3);
+const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(60);
+
+// ===== the three rules' settings =====
+
+/// Which outcomes a closed breaker judges.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::Window;
+///
+/// let last_hundred = Window::count(100);
+/// let ten_seconds = Window::time(Duration::from_secs(10)); // in 10 buckets
+/// let finer = Window::time(Duration::from_secs(10)).buckets(50);
+/// let five_in_a_row = Window::consecutive(5);
+/// # let _ = (last_hundred, ten_seconds, finer, five_in_a_row);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    kind: WindowKind,
+    buckets: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WindowKind {
+    Count(u32),
+    Time(Duration),
+    Consecutive(u32),
+}
+
+impl Window {
+    /// The last `size` counted outcomes, exactly; 1 to 1,048,576.
+    pub const fn count(size: u32) -> Self {
+        Window {
+            kind: WindowKind::Count(size),
+            buckets: None,
+        }
+    }
+
+    /// The outcomes of the last `length`, in 10 buckets unless [`buckets`](Window::buckets) says otherwise.
+    ///
+    /// With `b` buckets, bucket `k` covers `[k * length / b, (k + 1) * length / b)` of the clock's own time; the
+    /// window is the current bucket and the `b - 1` before it.
+    pub const fn time(length: Duration) -> Self {
+        Window {
+            kind: WindowKind::Time(length),
+            buckets: None,
+        }
+    }
+
+    /// No window: only the run of consecutive failures, which trips at `limit`.
+    pub const fn consecutive(limit: u32) -> Self {
+        Window {
+            kind: WindowKind::Consecutive(limit),
+            buckets: None,
+        }
+    }
+
+    /// The number of buckets of a time window; 1 to 1,024, none shorter than 1 ns.
+    #[must_use]
+    pub const fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = Some(buckets);
+        self
+    }
+
+    fn given(&self) -> String {
+        let kind = match self.kind {
+            WindowKind::Count(size) => format!("count({size})"),
+            WindowKind::Time(length) => format!("time({length:?})"),
+            WindowKind::Consecutive(limit) => format!("consecutive({limit})"),
+        };
+        match self.buckets {
+            Some(buckets) => format!("{kind}.buckets({buckets})"),
+            None => kind,
+        }
+    }
+}
+
+/// How half-open probes decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfOpen {
+    kind: HalfOpenKind,
+    places: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HalfOpenKind {
+    Probes,
+    Rate,
+}
+
+impl HalfOpen {
+    /// At most `places` probes: the first failure (or slow call, where a slow-call rule is set) opens again, `places`
+    /// successes close; 1 to 1,000.
+    pub const fn probes(places: u32) -> Self {
+        HalfOpen {
+            kind: HalfOpenKind::Probes,
+            places,
+        }
+    }
+
+    /// At most `places` probes: when the smaller of `min_calls` and `places` outcomes are in, the failure rate and the
+    /// slow rate decide; 1 to 1,000.
+    pub const fn rate(places: u32) -> Self {
+        HalfOpen {
+            kind: HalfOpenKind::Rate,
+            places,
+        }
+    }
+
+    fn given(&self) -> String {
+        match self.kind {
+            HalfOpenKind::Probes => format!("probes({})", self.places),
+            HalfOpenKind::Rate => format!("rate({})", self.places),
+        }
+    }
+}
+
+/// How long a breaker stays open.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::OpenWait;
+///
+/// // 1 s, 2 s, 4 s, ... at most 60 s, each up to 20 % shorter or longer, but never above 60 s.
+/// let wait = OpenWait::exponential(Duration::from_secs(1), 2.0, Duration::from_secs(60)).jitter(0.2);
+/// # let _ = wait;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpenWait {
+    initial: Duration,
+    growth: Option<(f64, Duration)>,
+    jitter: f64,
+}
+
+impl OpenWait {
+    /// The same time for every open period; 1 ns to 366 days.
+    pub const fn fixed(wait: Duration) -> Self {
+        OpenWait {
+            initial: wait,
+            growth: None,
+            jitter: 0.0,
+        }
+    }
+
+    /// `initial * factor^(attempt - 1)`, cut to `max`, where `attempt` numbers the open periods since the breaker was
+    /// last closed, disabled or metrics-only.
+    pub const fn exponential(initial: Duration, factor: f64, max: Duration) -> Self {
+        OpenWait {
+            initial,
+            growth: Some((factor, max)),
+            jitter: 0.0,
+        }
+    }
+
+    /// Lengthens or shortens each wait at random by at most `ratio` of it; 0 to below 1. A `max` still holds.
+    #[must_use]
+    pub const fn jitter(mut self, ratio: f64) -> Self {
+        self.jitter = ratio;
+        self
+    }
+}
+
+// ===== the settings as the breaker keeps them =====
+
+/// Validated settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) window: WindowConfig,
+    pub(crate) rules: Rules,
+    pub(crate) half_open: HalfOpenConfig,
+    pub(crate) wait: WaitConfig,
+    /// The probe lease, in nanoseconds.
+    pub(crate) lease_ns: u64,
+    /// Number of single-writer stripes.
+    pub(crate) stripes: u32,
+}
+
+/// The window, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WindowConfig {
+    Count { size: u32 },
+    Time { length_ns: u64, buckets: u32 },
+    Consecutive,
+}
+
+/// What trips a closed breaker. A zero stands for a rule that is off; none can be set to zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Failure rate in parts per million.
+    pub(crate) failure_ppm: u32,
+    /// Slow rate in parts per million.
+    pub(crate) slow_ppm: u32,
+    /// A call is slow if it takes longer than this many nanoseconds; `u64::MAX` when the rule is off.
+    pub(crate) slow_limit_ns: u64,
+    /// Failures in the window.
+    pub(crate) failure_count: u32,
+    /// Consecutive failures, by the rule or by the window.
+    pub(crate) run: u32,
+    /// Calls in the window below which the rates do not judge: clamped to a count window.
+    pub(crate) min_calls: u32,
+}
+
+/// Half-open, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HalfOpenConfig {
+    pub(crate) kind: HalfOpenKind,
+    pub(crate) places: u32,
+    /// Outcomes that decide: all places for probes; the smaller of `min_calls`, as configured, and places for a rate.
+    pub(crate) decide_at: u32,
+}
+
+/// The open wait, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct WaitConfig {
+    pub(crate) initial_ns: u64,
+    /// 1.0 for a fixed wait.
+    pub(crate) factor: f64,
+    /// `u64::MAX` for a fixed wait.
+    pub(crate) max_ns: u64,
+    /// The jitter ratio in parts per million.
+    pub(crate) jitter_ppm: u32,
+    pub(crate) seed: u64,
+}
+
+impl WaitConfig {
+    /// The wait of open period `attempt` (from 1) whose generation is `generation`, in nanoseconds.
+    ///
+    /// The jitter is a pure function of seed and generation, so that a reader who must know the deadline of an open
+    /// period that nobody has committed yet computes the same one as the thread that will commit it.
+    pub(crate) fn nanos(&self, attempt: u32, generation: u64) -> u64 {
+        let base = if self.factor > 1.0 {
+            let steps = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+            // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap.
+            let grown = self.initial_ns as f64 * self.factor.powi(steps);
+            (grown as u64).min(self.max_ns)
+        } else {
+            self.initial_ns.min(self.max_ns)
+        };
+        if self.jitter_ppm == 0 {
+            return base;
+        }
+        // A draw from -jitter to +jitter in parts per million of the wait.
+        let span = 2 * u64::from(self.jitter_ppm) + 1;
+        let draw = split_mix(self.seed ^ split_mix(generation)) % span;
+        let scaled = u128::from(base) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
+            / u128::from(PPM);
+        (scaled as u64).clamp(1, self.max_ns)
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64 finaliser (OOPSLA 2014): a bijection that scatters neighbouring inputs.
+fn split_mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// An observer of transitions.
+pub(crate) type Observer = Box<dyn Fn(&Transition) + Send + Sync>;
+
+// ===== the builder =====
+
+/// Sets up a [`CircuitBreaker`].
+///
+/// No method fails but [`build`](Builder::build).
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+///
+/// let breaker = CircuitBreaker::builder()
+///     .name("payment")
+///     .window(Window::time(Duration::from_secs(10)))
+///     .failure_rate(0.5)
+///     .min_calls(20)
+///     .slow_call(Duration::from_secs(2), 0.8)
+///     .open_wait(OpenWait::fixed(Duration::from_secs(5)))
+///     .half_open(HalfOpen::probes(1))
+///     .on_transition(|t| println!("{} -> {} ({:?})", t.from, t.to, t.cause))
+///     .build()?;
+/// # let _ = breaker;
+/// # Ok::<(), failfast::ConfigError>(())
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder<C = DefaultClock> {
+    name: String,
+    window: Window,
+    failure_rate: Setting<Option<f64>>,
+    failure_count: Option<u32>,
+    consecutive_failures: Option<u32>,
+    slow_call: Option<(Duration, f64)>,
+    min_calls: Setting<u32>,
+    open_wait: OpenWait,
+    half_open: HalfOpen,
+    probe_timeout: Duration,
+    jitter_seed: Option<u64>,
+    stripes: Option<u32>,
+    observers: Vec<Observer>,
+    clock: MakeClock<C>,
+}
+
+/// A value that is the default or the user's.
+#[derive(Clone, Copy, Debug)]
+enum Setting<T> {
+    Default(T),
+    Given(T),
+}
+
+impl<T: Copy> Setting<T> {
+    fn get(self) -> T {
+        match self {
+            Setting::Default(value) | Setting::Given(value) => value,
+        }
+    }
+
+    fn given(self) -> Option<T> {
+        match self {
+            Setting::Default(_) => None,
+            Setting::Given(value) => Some(value),
+        }
+    }
+}
+
+/// The default clock calibrates when it is made, so it is made in `build` and only if no other was given.
+enum MakeClock<C> {
+    Given(C),
+    New(fn() -> C),
+}
+
+impl Builder<DefaultClock> {
+    pub(crate) fn new() -> Self {
+        Builder {
+            name: String::new(),
+            window: DEFAULT_WINDOW,
+            failure_rate: Setting::Default(Some(DEFAULT_FAILURE_RATE)),
+            failure_count: None,
+            consecutive_failures: None,
+            slow_call: None,
+            min_calls: Setting::Default(DEFAULT_MIN_CALLS),
+            open_wait: DEFAULT_OPEN_WAIT,
+            half_open: DEFAULT_HALF_OPEN,
+            probe_timeout: DEFAULT_PROBE_TIMEOUT,
+            jitter_seed: None,
+            stripes: None,
+            observers: Vec::new(),
+            clock: MakeClock::New(DefaultClock::new),
+        }
+    }
+}
+
+impl Default for Builder<DefaultClock> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C: Clock> Builder<C> {
+    /// A name for reports; empty by default.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Which outcomes are judged; [`Window::count(100)`](Window::count) by default.
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Trips when at least this share of the calls in the window failed; above 0 to 1, 0.5 by default.
+    ///
+    /// Rounded to whole parts per million in [`build`](Builder::build).
+    pub fn failure_rate(mut self, rate: f64) -> Self {
+        self.failure_rate = Setting::Given(Some(rate));
+        self
+    }
+
+    /// Switches the failure rate off.
+    pub fn no_failure_rate(mut self) -> Self {
+        self.failure_rate = Setting::Given(None);
+        self
+    }
+
+    /// Trips when this many calls in the window failed, whatever the minimum of calls; off by default.
+    pub fn failure_count(mut self, failures: u32) -> Self {
+        self.failure_count = Some(failures);
+        self
+    }
+
+    /// Trips when this many calls in a row failed, whatever the minimum of calls; off by default.
+    pub fn consecutive_failures(mut self, failures: u32) -> Self {
+        self.consecutive_failures = Some(failures);
+        self
+    }
+
+    /// A call is slow if it takes longer than `limit`; trips when at least `rate` of the calls in the window are
+    /// slow. Off by default.
+    pub fn slow_call(mut self, limit: Duration, rate: f64) -> Self {
+        self.slow_call = Some((limit, rate));
+        self
+    }
+
+    /// Calls in the window below which the rates do not judge; 20 by default.
+    pub fn min_calls(mut self, calls: u32) -> Self {
+        self.min_calls = Setting::Given(calls);
+        self
+    }
+
+    /// How long the breaker stays open; 30 s by default.
+    pub fn open_wait(mut self, wait: OpenWait) -> Self {
+        self.open_wait = wait;
+        self
+    }
+
+    /// How half-open probes decide; [`HalfOpen::probes(3)`](HalfOpen::probes) by default.
+    pub fn half_open(mut self, half_open: HalfOpen) -> Self {
+        self.half_open = half_open;
+        self
+    }
+
+    /// The lease of half-open probes: outstanding ones count as failed this long after the last sign of life; 60 s by
+    /// default.
+    pub fn probe_timeout(mut self, timeout: Duration) -> Self {
+        self.probe_timeout = timeout;
+        self
+    }
+
+    /// Seeds the random source of the jitter, for repeatable tests; by default each breaker has its own.
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
+        self
+    }
+
+    /// How many threads record their outcomes each in words of its own; twice the cores, at least 8, by default.
+    ///
+    /// Threads beyond that share words, and their reports are lock-free instead of wait-free. 1 to 1,024.
+    pub fn stripes(mut self, stripes: u32) -> Self {
+        self.stripes = Some(stripes);
+        self
+    }
+
+    /// The source of instants; [`DefaultClock`] by default.
+    pub fn clock<D: Clock>(self, clock: D) -> Builder<D> {
+        Builder {
+            name: self.name,
+            window: self.window,
+            failure_rate: self.failure_rate,
+            failure_count: self.failure_count,
+            consecutive_failures: self.consecutive_failures,
+            slow_call: self.slow_call,
+            min_calls: self.min_calls,
+            open_wait: self.open_wait,
+            half_open: self.half_open,
+            probe_timeout: self.probe_timeout,
+            jitter_seed: self.jitter_seed,
+            stripes: self.stripes,
+            observers: self.observers,
+            clock: MakeClock::Given(clock),
+        }
+    }
+
+    /// Adds an observer of transitions; several run in the order in which they were given.
+    ///
+    /// It runs on the thread whose action committed the change, after the commit. It may call the breaker. Its panics
+    /// are caught and dropped.
+    pub fn on_transition(mut self, observer: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Builds the breaker, closed and with an empty window.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] for the first setting that is not allowed.
+    pub fn build(self) -> Result<CircuitBreaker<C>, ConfigError> {
+        let config = self.validate()?;
+        let warnings = self.warnings(&config);
+        let clock = match self.clock {
+            MakeClock::Given(clock) => clock,
+            MakeClock::New(make) => make(),
+        };
+        Ok(CircuitBreaker::new(
+            self.name,
+            config,
+            warnings,
+            clock,
+            self.observers,
+        ))
+    }
+
+    /// Checks every setting; the first that is not allowed is the error.
+    pub(crate) fn validate(&self) -> Result<Config, ConfigError> {
+        let window = self.validate_window()?;
+        let run_of_window = match self.window.kind {
+            WindowKind::Consecutive(limit) => limit,
+            _ => 0,
+        };
+        let failure_ppm = match self.failure_rate.get() {
+            Some(rate) => validate_rate("failure_rate", rate)?,
+            None => 0,
+        };
+        let failure_count = self.validate_failure_count()?;
+        let run = self.validate_run(run_of_window)?;
+        let (slow_limit_ns, slow_ppm) = match self.slow_call {
+            Some((limit, rate)) => (
+                validate_time("slow_call", limit)?,
+                validate_rate("slow_call", rate)?,
+            ),
+            None => (u64::MAX, 0),
+        };
+        let min_calls = self.min_calls.get();
+        if min_calls == 0 {
+            return Err(ConfigError::new("min_calls", "0", "1 to 4294967295"));
+        }
+        let wait = self.validate_wait()?;
+        let half_open = self.half_open;
+        if !(1..=MAX_PROBES).contains(&half_open.places) {
+            return Err(ConfigError::new(
+                "half_open",
+                half_open.given(),
+                "1 to 1000",
+            ));
+        }
+        let lease_ns = validate_time("probe_timeout", self.probe_timeout)?;
+        let stripes = self.validate_stripes()?;
+        let rules = Rules {
+            failure_ppm,
+            slow_ppm,
+            slow_limit_ns,
+            failure_count,
+            run,
+            min_calls: match window {
+                WindowConfig::Count { size } => min_calls.min(size),
+                _ => min_calls,
+            },
+        };
+        if failure_ppm == 0 && slow_ppm == 0 && failure_count == 0 && run == 0 {
+            return Err(ConfigError::new(
+                "rules",
+                "none",
+                "at least one of failure_rate, failure_count, consecutive_failures, slow_call",
+            ));
+        }
+        Ok(Config {
+            window,
+            rules,
+            half_open: HalfOpenConfig {
+                kind: half_open.kind,
+                places: half_open.places,
+                decide_at: match half_open.kind {
+                    HalfOpenKind::Probes => half_open.places,
+                    HalfOpenKind::Rate => half_open.places.min(min_calls),
+                },
+            },
+            wait,
+            lease_ns,
+            stripes,
+        })
+    }
+
+    fn validate_window(&self) -> Result<WindowConfig, ConfigError> {
+        let given = || self.window.given();
+        let time = matches!(self.window.kind, WindowKind::Time(_));
+        if self.window.buckets.is_some() && !time {
+            return Err(ConfigError::new(
+                "buckets",
+                given(),
+                "a time window's setting only",
+            ));
+        }
+        match self.window.kind {
+            WindowKind::Count(size) if (1..=MAX_COUNT_WINDOW).contains(&size) => {
+                Ok(WindowConfig::Count { size })
+            }
+            WindowKind::Count(_) => Err(ConfigError::new(
+                "window",
+                given(),
+                "a size of 1 to 1048576",
+            )),
+            WindowKind::Consecutive(0) => Err(ConfigError::new(
+                "window",
+                given(),
+                "a limit of 1 to 4294967295",
+            )),
+            WindowKind::Consecutive(_) => Ok(WindowConfig::Consecutive),
+            WindowKind::Time(length) => {
+                let length_ns = nanos(length);
+                if !(1..=MAX_TIME_NS).contains(&length_ns) {
+                    return Err(ConfigError::new("window", given(), TIME_RANGE));
+                }
+                let buckets = self.window.buckets.unwrap_or(DEFAULT_BUCKETS);
+                if !(1..=MAX_BUCKETS).contains(&buckets) || u64::from(buckets) > length_ns {
+                    let allowed = "1 to 1024 buckets, none shorter than 1 ns";
+                    return Err(ConfigError::new("buckets", buckets.to_string(), allowed));
+                }
+                Ok(WindowConfig::Time { length_ns, buckets })
+            }
+        }
+    }
+
+    fn validate_failure_count(&self) -> Result<u32, ConfigError> {
+        let refuse = |count: u32, allowed| {
+            Err(ConfigError::new(
+                "failure_count",
+                count.to_string(),
+                allowed,
+            ))
+        };
+        match (self.failure_count, self.window.kind) {
+            (None, _) => Ok(0),
+            (Some(0), _) => refuse(0, "1 to 4294967295"),
+            (Some(count), WindowKind::Count(size)) if count > size => {
+                refuse(count, "at most the size of the count window")
+            }
+            (Some(count), WindowKind::Consecutive(_)) => {
+                refuse(count, "not together with a consecutive window")
+            }
+            (Some(count), _) => Ok(count),
+        }
+    }
+
+    fn validate_run(&self, run_of_window: u32) -> Result<u32, ConfigError> {
+        let refuse = |run: u32, allowed| {
+            Err(ConfigError::new(
+                "consecutive_failures",
+                run.to_string(),
+                allowed,
+            ))
+        };
+        match self.consecutive_failures {
+            None => Ok(run_of_window),
+            Some(0) => refuse(0, "1 to 4294967295"),
+            Some(run) if run_of_window > 0 => refuse(
+                run,
+                "not together with a consecutive window, which has the limit itself",
+            ),
+            Some(run) => Ok(run),
+        }
+    }
+
+    fn validate_wait(&self) -> Result<WaitConfig, ConfigError> {
+        let wait = self.open_wait;
+        let initial_ns = validate_time("open_wait", wait.initial)?;
+        let (factor, max_ns) = match wait.growth {
+            None => (1.0, u64::MAX),
+            Some((factor, max)) => {
+                if !(factor.is_finite() && factor >= 1.0) {
+                    let allowed = "a finite factor from 1";
+                    return Err(ConfigError::new(
+                        "open_wait",
+                        format!("factor {factor}"),
+                        allowed,
+                    ));
+                }
+                let max_ns = validate_time("open_wait", max)?;
+                if max_ns < initial_ns {
+                    let allowed = "a max from the initial wait to 366 days";
+                    return Err(ConfigError::new(
+                        "open_wait",
+                        format!("max {max:?}"),
+                        allowed,
+                    ));
+                }
+                (factor, max_ns)
+            }
+        };
+        if !(0.0..1.0).contains(&wait.jitter) {
+            return Err(ConfigError::new(
+                "jitter",
+                wait.jitter.to_string(),
+                "0 to below 1",
+            ));
+        }
+        // Rounded down: the jitter stays within its ratio.
+        let jitter_ppm = (wait.jitter * PPM as f64) as u32;
+        let seed = self.jitter_seed.unwrap_or_else(|| match jitter_ppm {
+            0 => 0,
+            _ => random_seed(),
+        });
+        Ok(WaitConfig {
+            initial_ns,
+            factor,
+            max_ns,
+            jitter_ppm,
+            seed,
+        })
+    }
+
+    fn validate_stripes(&self) -> Result<u32, ConfigError> {
+        match self.stripes {
+            Some(stripes) if (1..=MAX_STRIPES).contains(&stripes) => Ok(stripes),
+            Some(stripes) => Err(ConfigError::new(
+                "stripes",
+                stripes.to_string(),
+                "1 to 1024",
+            )),
+            None => {
+                let cores = std::thread::available_parallelism().map_or(4, |cores| cores.get());
+                // Twice the cores: the main thread and idle pools hold numbers too.
+                Ok(u32::try_from(2 * cores)
+                    .unwrap_or(MAX_STRIPES)
+                    .clamp(8, MAX_STRIPES))
+            }
+        }
+    }
+
+    /// Settings that are legal and idle, in words.
+    fn warnings(&self, config: &Config) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let rules = &config.rules;
+        let rate_probes = config.half_open.kind == HalfOpenKind::Rate;
+        let min_calls = self.min_calls.given();
+        match self.window.kind {
+            WindowKind::Count(size) => {
+                if let Some(min) = min_calls.filter(|min| *min > size) {
+                    warnings.push(format!(
+                        "min_calls {min} is above the count window of {size}: {size} is used"
+                    ));
+                }
+                if rules.run > 0
+                    && (1..=rules.run).contains(&rules.failure_count)
+                    && rules.run <= size
+                {
+                    warnings.push(format!(
+                        "consecutive_failures {} is idle: failure_count {} trips no later",
+                        rules.run, rules.failure_count
+                    ));
+                }
+            }
+            WindowKind::Consecutive(_) => {
+                if self.failure_rate.given().flatten().is_some() && !rate_probes {
+                    warnings
+                        .push("failure_rate is idle: a consecutive window has no rate".to_owned());
+                }
+                if rules.slow_ppm > 0 && !rate_probes {
+                    warnings.push(
+                        "the rate of slow_call is idle in a consecutive window: slow calls count in \
+                         half-open only"
+                            .to_owned(),
+                    );
+                }
+            }
+            WindowKind::Time(_) => {}
+        }
+        let no_rate = rules.failure_ppm == 0 && rules.slow_ppm == 0;
+        let no_window_rate = no_rate || matches!(config.window, WindowConfig::Consecutive);
+        if min_calls.is_some() && no_window_rate && !rate_probes {
+            warnings.push("min_calls is idle: no rate judges the window".to_owned());
+        }
+        if rate_probes && no_rate {
+            warnings.push(
+                "half_open rate is idle: no rate is set, so the probes always close".to_owned(),
+            );
+        }
+        if self.failure_rate.given().flatten().is_some()
+            && !matches!(config.window, WindowConfig::Consecutive)
+            && rules.failure_count > 0
+        {
+            let needed = (u64::from(rules.failure_ppm) * u64::from(rules.min_calls)).div_ceil(PPM);
+            if u64::from(rules.failure_count) <= needed && !rate_probes {
+                warnings.push(format!(
+                    "failure_rate is idle: it needs {needed} failures, failure_count {} trips no later",
+                    rules.failure_count
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+impl<C> fmt::Debug for Builder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("window", &self.window)
+            .field("failure_rate", &self.failure_rate.get())
+            .field("failure_count", &self.failure_count)
+            .field("consecutive_failures", &self.consecutive_failures)
+            .field("slow_call", &self.slow_call)
+            .field("min_calls", &self.min_calls.get())
+            .field("open_wait", &self.open_wait)
+            .field("half_open", &self.half_open)
+            .field("probe_timeout", &self.probe_timeout)
+            .field("observers", &self.observers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const TIME_RANGE: &str = "1 ns to 366 days";
+
+/// A rate in parts per million.
+fn validate_rate(field: &'static str, rate: f64) -> Result<u32, ConfigError> {
+    let ppm = (rate * PPM as f64).round();
+    if rate > 0.0 && rate <= 1.0 && ppm >= 1.0 {
+        Ok(ppm as u32)
+    } else {
+        let allowed = "a rate above 0 to 1, at least one part in a million";
+        Err(ConfigError::new(field, rate.to_string(), allowed))
+    }
+}
+
+/// A time in nanoseconds.
+fn validate_time(field: &'static str, time: Duration) -> Result<u64, ConfigError> {
+    let time_ns = nanos(time);
+    if (1..=MAX_TIME_NS).contains(&time_ns) {
+        Ok(time_ns)
+    } else {
+        Err(ConfigError::new(field, format!("{time:?}"), TIME_RANGE))
+    }
+}
+
+/// A seed that differs from process to process and from call to call.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0_u64)
+}

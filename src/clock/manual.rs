@@ -1,0 +1,76 @@
+//! A clock that moves when it is told to.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::{nanos, Clock};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A clock for tests: it starts at zero and moves only when told to.
+///
+/// Clones share the time.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::clock::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let same = clock.clone();
+/// clock.advance(Duration::from_secs(30));
+/// assert_eq!(same.now(), Duration::from_secs(30));
+/// same.set(Duration::from_secs(10)); // clocks do step back
+/// assert_eq!(clock.now(), Duration::from_secs(10));
+/// ```
+///
+/// Time is kept in nanoseconds in 64 bits and saturates there, after 584 years.
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    nanos: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// Creates a clock that stands at zero.
+    pub fn new() -> Self {
+        ManualClock {
+            nanos: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Moves the clock forward; saturates.
+    pub fn advance(&self, by: Duration) {
+        let by = nanos(by);
+        let mut now = self.nanos.load(Ordering::Relaxed);
+        // Lock-free: an exchange that fails means that another thread has moved the clock.
+        while let Err(seen) = self.nanos.compare_exchange_weak(
+            now,
+            now.saturating_add(by),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        ) {
+            now = seen;
+        }
+    }
+
+    /// Puts the clock to an instant, forward or back; saturates.
+    pub fn set(&self, to: Duration) {
+        self.nanos.store(nanos(to), Ordering::Relaxed);
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    #[inline]
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.now_nanos())
+    }
+
+    #[inline]
+    fn now_nanos(&self) -> u64 {
+        self.nanos.load(Ordering::Relaxed)
+    }
+}
