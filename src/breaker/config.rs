@@ -261,6 +261,15 @@ enum MakeClock<C> {
     New(fn() -> C),
 }
 
+impl<C> MakeClock<C> {
+    fn make(self) -> C {
+        match self {
+            MakeClock::Given(clock) => clock,
+            MakeClock::New(make) => make(),
+        }
+    }
+}
+
 impl Builder<DefaultClock> {
     pub(crate) fn new() -> Self {
         Builder {
@@ -410,17 +419,25 @@ impl<C: Clock> Builder<C> {
     pub fn build(self) -> Result<CircuitBreaker<C>, ConfigError> {
         let config = self.validate()?;
         let warnings = self.warnings(&config);
-        let clock = match self.clock {
-            MakeClock::Given(clock) => clock,
-            MakeClock::New(make) => make(),
-        };
         Ok(CircuitBreaker::new(
             self.name,
             config,
             warnings,
-            clock,
+            self.clock.make(),
             self.observers,
         ))
+    }
+
+    /// Builds the mutex twin with the same settings; it keeps its transitions itself and calls no observer.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Builder::build).
+    #[cfg(feature = "oracle")]
+    #[doc(hidden)]
+    pub fn build_oracle(self) -> Result<crate::oracle::Oracle<C>, ConfigError> {
+        let config = self.validate()?;
+        Ok(crate::oracle::Oracle::new(config, self.clock.make()))
     }
 
     /// Checks every setting; the first that is not allowed is the error.
