@@ -223,7 +223,7 @@ fn reading(at: Duration, guard: &Guard, sides: &[Arc<Side>; 2]) -> Reading {
         [
             format!("{full} {served:>3}/s p99 {p99:>7} busy {busy:>2}/{workers}"),
             format!("{short_name} {served:>3}/s p99 {p99:>7}"),
-            format!("{short_name} {served}/s {p99}"),
+            format!("{short_name} {served:>3}/s {p99:>7}"),
         ]
     };
     let state = format!("{:<9}", guard.breaker.state());

@@ -7,7 +7,7 @@ use failfast::State;
 
 use crate::guard::{explain, LONGEST_WAIT};
 use crate::load::Answer;
-use crate::measure::{told_after, Figures, Run};
+use crate::measure::{repairs, told_after, Figures, Run};
 use crate::scenario::{self, Health, CLIENT_TIMEOUT, PATIENCE, WORKERS};
 use crate::terminal::{short, wrap, Page};
 
@@ -117,10 +117,10 @@ fn rows(run: &Run) -> Vec<(String, String, String)> {
     row("mean latency".into(), &|f| short(f.mean));
     row("p99 latency".into(), &|f| short(f.p99));
     row("  of the served alone".into(), &|f| short(f.p99_served));
-    row("calls that reached it hanging".into(), &|f| {
+    row("reached backend while hanging".into(), &|f| {
         f.hits_hanging.to_string()
     });
-    row("calls that reached it down".into(), &|f| {
+    row("reached backend while down".into(), &|f| {
         f.hits_down.to_string()
     });
     row("most busy workers".into(), &|f| of_workers(f.most_busy));
@@ -130,7 +130,8 @@ fn rows(run: &Run) -> Vec<(String, String, String)> {
     );
     row("every worker busy for".into(), &|f| short(f.exhausted));
     row("longest queue".into(), &|f| f.longest_queue.to_string());
-    for (index, after) in ["hanging", "down"].into_iter().enumerate() {
+    let repairs = ["hanging", "down"].into_iter().zip(repairs());
+    for (index, (after, (begin, end))) in repairs.enumerate() {
         row(format!("time to recover from {after}"), &|f| match f
             .recoveries
             .get(index)
@@ -139,7 +140,7 @@ fn rows(run: &Run) -> Vec<(String, String, String)> {
         {
             Some(time) if time.is_zero() => "at once".into(),
             Some(time) => short(time),
-            None => "never".into(),
+            None => format!("not in {:.0} s", (end - begin).as_secs_f64()),
         });
     }
     rows

@@ -158,13 +158,14 @@ fn seconds(reading: &Reading) -> String {
 /// The fullest line that fits, with the bar in whatever room is left.
 fn fit(reading: &Reading, columns: usize) -> String {
     const LONGEST_BAR: usize = 30;
-    const SHORTEST_BAR: usize = 6;
+    const SHORTEST_BAR: usize = 5;
     let (position, seconds) = (position(reading), seconds(reading));
     let [left, right] = &reading.sides;
     let tails = [
         format!(" {position} | {} | {}", left[0], right[0]),
         format!(" {position} | {} | {}", left[1], right[1]),
-        format!(" {seconds}|{}|{}", left[2], right[2]),
+        format!(" {position}|{}|{}", left[2], right[2]),
+        format!("{seconds}|{}|{}", left[2], right[2]),
         format!(" {seconds}|{}", right[2]),
         format!(" {seconds}"),
     ];
