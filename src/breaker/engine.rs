@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::sync::{fence, AtomicU64, Ordering};
 use crate::window::counts::{Counts, Kind};
-use crate::window::{Judging, Window};
+use crate::window::{Judging, Record, Window};
 
 /// Exchanges of the half-open word that one call may lose before it gives up.
 ///
@@ -36,8 +36,9 @@ pub(crate) struct Change {
     pub(crate) to: State,
     pub(crate) generation: u64,
     pub(crate) cause: TransitionCause,
-    /// Nanoseconds since the engine's zero.
-    pub(crate) at: u64,
+    /// When, in nanoseconds since the engine's zero, if that was not the instant of the call that committed it: probes
+    /// were lost when their lease ended, whenever that is noticed.
+    pub(crate) lapsed_at: Option<u64>,
 }
 
 /// Where to a transition goes.
@@ -149,8 +150,7 @@ impl Engine {
                     // E10: before the place is taken, so that nobody sees the place with an older stamp.
                     self.touch(now);
                     let to = Target::HalfOpen { granted: 1 };
-                    if let Some(change) = self.transit(word, to, TransitionCause::OpenTimeOver, now)
-                    {
+                    if let Some(change) = self.transit(word, to, TransitionCause::OpenTimeOver) {
                         heard(change);
                         return Ok(Word::name(State::HalfOpen, change.generation));
                     }
@@ -183,11 +183,13 @@ impl Engine {
     // ===== reporting =====
 
     /// Records an outcome of a generation that counts in a window: closed or metrics-only.
+    ///
+    /// `instants` reads the clock, on its own scale for buckets and since the engine's zero for deadlines.
     pub(crate) fn record(
         &self,
         seat: usize,
         name: Word,
-        now: impl FnOnce() -> (u64, u64),
+        instants: &dyn Fn() -> (u64, u64),
         kind: Kind,
         heard: &mut dyn FnMut(Change),
     ) -> Recorded {
@@ -195,33 +197,24 @@ impl Engine {
             return Recorded::Stale;
         }
         let rules = self.shared.limits.rules();
-        let judging = match name.state() {
-            State::Closed => Judging::Judge,
-            _ => Judging::CountOnly,
-        };
-        let mut now = Lazy::new(now);
-        let bucket_time = if self.window.is_timed() {
-            now.get().0
-        } else {
-            0
-        };
-        let still_current = || self.load() == name;
-        let recorded = self.window.record(
+        let recorded = self.window.record(&Record {
             seat,
             name,
-            bucket_time,
+            now: if self.window.is_timed() { instants().0 } else { 0 },
             kind,
-            &rules,
-            judging,
-            still_current,
-        );
+            rules: &rules,
+            judging: match name.state() {
+                State::Closed => Judging::Judge,
+                _ => Judging::CountOnly,
+            },
+            still_current: &|| self.load() == name,
+        });
         let Some(verdict) = recorded else {
             return Recorded::Stale;
         };
-        let change = verdict.cause.and_then(|cause| {
-            let at = now.get().1;
-            self.transit(name, Target::Open { from: at }, cause, at)
-        });
+        let change = verdict
+            .cause
+            .and_then(|cause| self.transit(name, Target::Open { from: instants().1 }, cause));
         self.window.settle(seat, name, &verdict);
         // Only now, with nothing half done, may an observer run.
         if let Some(change) = change {
@@ -275,7 +268,7 @@ impl Engine {
                     continue;
                 }
             };
-            if let Some(change) = self.transit(word, to, cause, now) {
+            if let Some(change) = self.transit(word, to, cause) {
                 heard(change);
                 return Recorded::Counted;
             }
@@ -318,9 +311,7 @@ impl Engine {
         Some(match by_rate {
             Some(cause) => (again, cause),
             None => {
-                let Counts {
-                    calls, failures, ..
-                } = counts;
+                let Counts { calls, failures, .. } = counts;
                 let cause = TransitionCause::ProbesSucceeded { calls, failures };
                 (Target::Plain(State::Closed), cause)
             }
@@ -333,11 +324,7 @@ impl Engine {
         let mut seen = word.load(Ordering::Relaxed);
         // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
         loop {
-            let next = if SLOW_FAILED.set(seen, 0) == era {
-                seen + 1
-            } else {
-                era | 1
-            };
+            let next = if SLOW_FAILED.set(seen, 0) == era { seen + 1 } else { era | 1 };
             match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -366,11 +353,9 @@ impl Engine {
 
     /// Opens again as of the instant at which the half-open probes lapsed, unless the word has changed meanwhile.
     fn commit_lapse(&self, word: Word, at: u64, heard: &mut dyn FnMut(Change)) {
-        let cause = TransitionCause::ProbesLost {
-            outstanding: word.probes().outstanding(),
-        };
-        if let Some(change) = self.transit(word, Target::Open { from: at }, cause, at) {
-            heard(change);
+        let cause = TransitionCause::ProbesLost { outstanding: word.probes().outstanding() };
+        if let Some(change) = self.transit(word, Target::Open { from: at }, cause) {
+            heard(Change { lapsed_at: Some(at), ..change });
         }
     }
 
@@ -378,7 +363,7 @@ impl Engine {
 
     /// Moves from a word to another state, if nobody was faster; `None` and no change otherwise.
     #[cold]
-    fn transit(&self, word: Word, to: Target, cause: TransitionCause, at: u64) -> Option<Change> {
+    fn transit(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
         let state = &self.shared.state;
         let current = state.generation(word);
         // E2: the base against the tickets of the generation before this one; see `Window::record`.
@@ -399,13 +384,8 @@ impl Engine {
             Target::HalfOpen { granted } => Word::half_open(generation, granted),
             Target::Plain(state) => Word::name(state, generation),
         };
-        let change = Change {
-            from: word.state(),
-            to: next.state(),
-            generation,
-            cause,
-            at,
-        };
+        let change =
+            Change { from: word.state(), to: next.state(), generation, cause, lapsed_at: None };
         state.exchange(word, next).then_some(change)
     }
 
@@ -421,7 +401,7 @@ impl Engine {
                     continue;
                 }
             }
-            if let Some(change) = self.transit(word, to, TransitionCause::Control, now) {
+            if let Some(change) = self.transit(word, to, TransitionCause::Control) {
                 heard(change);
                 return;
             }
@@ -445,18 +425,10 @@ impl Engine {
                     Some(_) => State::Open,
                     None => State::HalfOpen,
                 };
-                Seen {
-                    state,
-                    attempt,
-                    committed: false,
-                }
+                Seen { state, attempt, committed: false }
             }
             State::HalfOpen => match self.lapsed(word, now) {
-                None => Seen {
-                    state: shown,
-                    attempt,
-                    committed: true,
-                },
+                None => Seen { state: shown, attempt, committed: true },
                 Some(at) => {
                     // The open period that the next call will commit.
                     let attempt = attempt_after(attempt, State::Open);
@@ -466,18 +438,10 @@ impl Engine {
                         Some(_) => State::Open,
                         None => State::HalfOpen,
                     };
-                    Seen {
-                        state,
-                        attempt,
-                        committed: false,
-                    }
+                    Seen { state, attempt, committed: false }
                 }
             },
-            state => Seen {
-                state,
-                attempt,
-                committed: true,
-            },
+            state => Seen { state, attempt, committed: true },
         }
     }
 
@@ -495,11 +459,7 @@ impl Engine {
     }
 
     fn read_word(&self, word: Word, now: u64, bucket_time: u64) -> Reading {
-        let Seen {
-            state,
-            attempt,
-            committed,
-        } = self.see(word, now);
+        let Seen { state, attempt, committed } = self.see(word, now);
         let generation = self.shared.state.generation(word);
         let rules = self.shared.limits.rules();
         let half_open = self.shared.limits.half_open();
@@ -529,11 +489,7 @@ impl Engine {
                     calls: probes.finished,
                     failures: probes.failed,
                     slow: probes.slow,
-                    slow_failures: if of_this {
-                        SLOW_FAILED.get(slow_failed)
-                    } else {
-                        0
-                    },
+                    slow_failures: if of_this { SLOW_FAILED.get(slow_failed) } else { 0 },
                 };
                 reading.min_calls = match half_open.kind {
                     HalfOpenKind::Probes => None,
@@ -548,27 +504,5 @@ impl Engine {
     /// The rules in force.
     pub(crate) fn rules(&self) -> Rules {
         self.shared.limits.rules()
-    }
-}
-
-/// A clock reading that is taken at most once.
-struct Lazy<F> {
-    read: Option<F>,
-    value: (u64, u64),
-}
-
-impl<F: FnOnce() -> (u64, u64)> Lazy<F> {
-    fn new(read: F) -> Self {
-        Lazy {
-            read: Some(read),
-            value: (0, 0),
-        }
-    }
-
-    fn get(&mut self) -> (u64, u64) {
-        if let Some(read) = self.read.take() {
-            self.value = read();
-        }
-        self.value
     }
 }

@@ -124,6 +124,15 @@ pub(crate) enum Op {
     Read,
 }
 
+impl Op {
+    fn is_elsewhere(&self) -> bool {
+        let (Op::Acquire(_, lane) | Op::Finish { lane, .. } | Op::Burst { lane, .. }) = self else {
+            return false;
+        };
+        matches!(lane, Lane::There(_))
+    }
+}
+
 /// A movement of the clock; all saturate. The nudges are nanoseconds around the interesting instant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Move {
@@ -156,6 +165,9 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
     let mut reopens_at = clock.now();
     let mut chronicle = Chronicle::default();
+    // While the clock is behind its furthest reading, what a time window shows depends on which thread has recorded
+    // what (see `Window::time`): so either the clock steps back or several threads record.
+    let steady = matches!(settings.window, Kind::Time(..)) && ops.iter().any(Op::is_elsewhere);
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
@@ -178,11 +190,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
             Op::Call(outcome) => {
                 at.agree("the call", &left.call(outcome), &right.call(outcome));
             }
-            Op::Burst {
-                outcome,
-                times,
-                lane,
-            } => {
+            Op::Burst { outcome, times, lane } => {
                 for _ in 0..times {
                     let l = left.acquire(Hold::Owned, lane);
                     let r = right.acquire(Hold::Owned, lane);
@@ -198,7 +206,13 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 left.control(control);
                 right.control(control);
             }
-            Op::Clock(movement) => movement.apply(&clock, settings, reopens_at),
+            Op::Clock(movement) => {
+                let before = clock.now();
+                movement.apply(&clock, settings, reopens_at);
+                if steady {
+                    clock.set(clock.now().max(before));
+                }
+            }
             Op::Read => at.compare_readings(&left, &right),
         }
         if let Watch::EveryStep = watch {
@@ -207,10 +221,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
         chronicle.append(&at.compare_transitions(&left, &right));
     }
 
-    let end = Place {
-        step: ops.len(),
-        op: &Op::Read,
-    };
+    let end = Place { step: ops.len(), op: &Op::Read };
     for (l, r) in permits {
         let dropped = Finish::Dropped;
         left.finish(l, dropped, Lane::Here);
@@ -224,22 +235,14 @@ impl Move {
     fn apply(self, clock: &ManualClock, settings: &Settings, reopens_at: Duration) {
         let nudged = |to: Duration, nudge: i8| {
             let by = Duration::from_nanos(u64::from(nudge.unsigned_abs()));
-            clock.set(if nudge < 0 {
-                to.saturating_sub(by)
-            } else {
-                to.saturating_add(by)
-            });
+            clock.set(if nudge < 0 { to.saturating_sub(by) } else { to.saturating_add(by) });
         };
         let now = clock.now();
         match self {
             Move::Forward(by) => clock.advance(Duration::from_nanos(by)),
             Move::Back(by) => clock.set(now.saturating_sub(Duration::from_nanos(by))),
             Move::AfterBuild(by) => {
-                clock.set(
-                    settings
-                        .clock_start
-                        .saturating_add(Duration::from_nanos(by)),
-                );
+                clock.set(settings.clock_start.saturating_add(Duration::from_nanos(by)));
             }
             Move::To(to) => clock.set(Duration::from_nanos(to)),
             Move::Buckets(count, nudge) => {
@@ -297,10 +300,7 @@ impl Chronicle {
                 Some(last) => (last.to, last.generation),
                 None => (State::Closed, 0),
             };
-            assert_eq!(
-                transition.from, state,
-                "transitions join up: {transition:?}"
-            );
+            assert_eq!(transition.from, state, "transitions join up: {transition:?}");
             assert_eq!(
                 transition.generation,
                 generation + 1,
