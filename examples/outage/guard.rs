@@ -48,18 +48,11 @@ impl Guard {
             .on_transition({
                 let diary = Arc::clone(&diary);
                 move |transition| {
-                    diary
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(transition.clone());
+                    diary.lock().unwrap_or_else(PoisonError::into_inner).push(transition.clone());
                 }
             })
             .build()?;
-        Ok(Guard {
-            breaker: Arc::new(breaker),
-            clock,
-            diary,
-        })
+        Ok(Guard { breaker: Arc::new(breaker), clock, diary })
     }
 
     /// The breaker's own time; what the diary's entries are relative to.
@@ -69,11 +62,7 @@ impl Guard {
 
     /// The diary so far, in the order of the generations, with times relative to `start`.
     pub(crate) fn diary(&self, start: Duration) -> Vec<Transition> {
-        let mut entries = self
-            .diary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut entries = self.diary.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Observers of two changes may overlap; the generation is the order.
         entries.sort_by_key(|transition| transition.generation);
         for entry in &mut entries {

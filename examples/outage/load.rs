@@ -184,11 +184,7 @@ impl Side {
 
     fn finish(&self, start: Instant, arrival: Duration, answer: Answer) {
         let latency = start.elapsed().saturating_sub(arrival);
-        lock(&self.records).push(Record {
-            arrival,
-            latency,
-            answer,
-        });
+        lock(&self.records).push(Record { arrival, latency, answer });
     }
 
     // ===== what the others read =====

@@ -86,9 +86,8 @@ impl Options {
             };
             match name {
                 "--port" => {
-                    let value = inline
-                        .or_else(|| arguments.next())
-                        .ok_or("--port needs a number")?;
+                    let value =
+                        inline.or_else(|| arguments.next()).ok_or("--port needs a number")?;
                     let port = value.parse().ok().filter(|&port: &u16| port > 0);
                     options.port = Some(port.ok_or(format!(
                         "--port: given {value:?}, allowed is a number from 1 to 65535"
@@ -211,10 +210,7 @@ fn run(backend: &Backend, guard: &Guard, sides: &[Arc<Side>; 2]) -> Result<Run, 
 fn reading(at: Duration, guard: &Guard, sides: &[Arc<Side>; 2]) -> Reading {
     let say = |full: &str, short_name: &str, side: &Side| {
         let recent = side.recent(at.saturating_sub(Duration::from_secs(1)));
-        let served = recent
-            .iter()
-            .filter(|record| record.answer == Answer::Served)
-            .count();
+        let served = recent.iter().filter(|record| record.answer == Answer::Served).count();
         let mut latencies: Vec<Duration> = recent.iter().map(|record| record.latency).collect();
         latencies.sort_unstable();
         let p99 = percentile(&latencies, 0.99).map_or("-".into(), short);
@@ -255,10 +251,7 @@ fn verdict(run: &Run) -> String {
 /// `target/outage/latency.svg` of this package; of the working directory where cargo does not say which.
 fn picture_path() -> PathBuf {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    PathBuf::from(root)
-        .join("target")
-        .join("outage")
-        .join("latency.svg")
+    PathBuf::from(root).join("target").join("outage").join("latency.svg")
 }
 
 /// Prints to the output stream. A reader that has gone (`| head`) is no error.

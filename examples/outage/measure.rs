@@ -66,10 +66,7 @@ pub(crate) struct Figures {
 impl Figures {
     /// Requests that ended so.
     pub(crate) fn count(&self, answer: Answer) -> usize {
-        self.records
-            .iter()
-            .filter(|record| record.answer == answer)
-            .count()
+        self.records.iter().filter(|record| record.answer == answer).count()
     }
 }
 
@@ -104,19 +101,14 @@ pub(crate) fn figures(side: &Side, index: usize, backend: &Backend, samples: &[S
             .map(|pair| pair[1].at.saturating_sub(pair[0].at))
             .sum(),
         longest_queue: most(samples, |sample| sample.waiting[index]),
-        recoveries: repairs()
-            .map(|(begin, end)| recovery(&records, begin, end))
-            .collect(),
+        recoveries: repairs().map(|(begin, end)| recovery(&records, begin, end)).collect(),
         records,
     }
 }
 
 fn sorted_latencies(records: &[Record], of: impl Fn(Answer) -> bool) -> Vec<Duration> {
-    let mut latencies: Vec<Duration> = records
-        .iter()
-        .filter(|record| of(record.answer))
-        .map(|record| record.latency)
-        .collect();
+    let mut latencies: Vec<Duration> =
+        records.iter().filter(|record| of(record.answer)).map(|record| record.latency).collect();
     latencies.sort_unstable();
     latencies
 }
@@ -150,10 +142,8 @@ pub(crate) fn repairs() -> impl Iterator<Item = (Duration, Duration)> {
 
 /// How long after `begin` the first request arrived that opens a run of served ones.
 fn recovery(records: &[Record], begin: Duration, end: Duration) -> Option<Duration> {
-    let phase: Vec<&Record> = records
-        .iter()
-        .filter(|record| (begin..end).contains(&record.arrival))
-        .collect();
+    let phase: Vec<&Record> =
+        records.iter().filter(|record| (begin..end).contains(&record.arrival)).collect();
     phase
         .windows(RECOVERED_RUN)
         .find(|run| run.iter().all(|record| record.answer == Answer::Served))
@@ -169,9 +159,5 @@ pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Option<Duration> {
 /// Median, 99th percentile and worst.
 pub(crate) fn spread(mut values: Vec<Duration>) -> Option<(Duration, Duration, Duration)> {
     values.sort_unstable();
-    Some((
-        percentile(&values, 0.5)?,
-        percentile(&values, 0.99)?,
-        *values.last()?,
-    ))
+    Some((percentile(&values, 0.5)?, percentile(&values, 0.99)?, *values.last()?))
 }

@@ -61,11 +61,7 @@ pub(crate) fn draw(run: &Run, page: Page) -> String {
     }
     let _ = writeln!(text, "{:>8} |{}", "breaker", states(run, columns));
     let _ = writeln!(text, "{}", time_axis(columns));
-    let _ = writeln!(
-        text,
-        "{}",
-        wrap("breaker: _ closed, # open, ? half-open", page.width, 2)
-    );
+    let _ = writeln!(text, "{}", wrap("breaker: _ closed, # open, ? half-open", page.width, 2));
     text
 }
 
@@ -86,14 +82,8 @@ fn panel(text: &mut String, records: &[Record], columns: usize, page: Page) {
         for cell in line {
             text.push_str(&match cell {
                 Cell { worst: None, .. } => " ".into(),
-                Cell {
-                    worst: Some(Answer::Failed),
-                    served: true,
-                } => page.mixed_sign(),
-                Cell {
-                    worst: Some(answer),
-                    ..
-                } => page.sign(*answer),
+                Cell { worst: Some(Answer::Failed), served: true } => page.mixed_sign(),
+                Cell { worst: Some(answer), .. } => page.sign(*answer),
             });
         }
         text.push('\n');
@@ -167,11 +157,7 @@ fn time_axis(columns: usize) -> String {
     let mut axis = " ".repeat(GUTTER + 1);
     for second in (0..=seconds).step_by(step as usize) {
         let at = GUTTER + 1 + column(Duration::from_secs(second), columns);
-        let label = if second == 0 {
-            "0 s".to_string()
-        } else {
-            second.to_string()
-        };
+        let label = if second == 0 { "0 s".to_string() } else { second.to_string() };
         if at + label.len() <= GUTTER + 1 + columns {
             let pad = at.saturating_sub(axis.chars().count());
             axis.push_str(&" ".repeat(pad));

@@ -17,10 +17,7 @@ pub(crate) fn timeline(run: &Run, page: Page) -> String {
         .map(|(begin, phase)| (begin, format!("-- the backend is {} --", describe(phase))));
     let breaker = run.diary.iter().map(|transition| {
         let change = format!("{} -> {}", transition.from, transition.to);
-        (
-            transition.at,
-            format!("{change:<21} {}", explain(transition.cause)),
-        )
+        (transition.at, format!("{change:<21} {}", explain(transition.cause)))
     });
     let mut entries: Vec<(Duration, String)> = dial.chain(breaker).collect();
     // Stable, so that the dial comes first where the instants are the same.
@@ -52,11 +49,7 @@ fn describe(phase: scenario::Phase) -> &'static str {
 pub(crate) fn table(run: &Run, page: Page) -> String {
     let rows = rows(run);
     let label = rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
-    let value = rows
-        .iter()
-        .flat_map(|row| [row.1.len(), row.2.len()])
-        .max()
-        .unwrap_or(0);
+    let value = rows.iter().flat_map(|row| [row.1.len(), row.2.len()]).max().unwrap_or(0);
     let mut text = String::new();
     for (index, (name, left, right)) in rows.iter().enumerate() {
         if label + 2 * (value + 2) <= page.width {
@@ -96,38 +89,21 @@ fn rows(run: &Run) -> Vec<(String, String, String)> {
     row(format!("served within {}", short_whole(PATIENCE)), &|f| {
         f.count(Answer::Served).to_string()
     });
-    row("answered too late".into(), &|f| {
-        f.count(Answer::Late).to_string()
-    });
+    row("answered too late".into(), &|f| f.count(Answer::Late).to_string());
     row("failed".into(), &|f| f.count(Answer::Failed).to_string());
-    row("timed out".into(), &|f| {
-        f.count(Answer::TimedOut).to_string()
-    });
-    row("refused fast".into(), &|f| {
-        f.count(Answer::Refused).to_string()
-    });
-    row("given up in the queue".into(), &|f| {
-        f.count(Answer::GivenUp).to_string()
-    });
+    row("timed out".into(), &|f| f.count(Answer::TimedOut).to_string());
+    row("refused fast".into(), &|f| f.count(Answer::Refused).to_string());
+    row("given up in the queue".into(), &|f| f.count(Answer::GivenUp).to_string());
     if left.unanswered + right.unanswered > 0 {
-        row("unanswered at the end".into(), &|f| {
-            f.unanswered.to_string()
-        });
+        row("unanswered at the end".into(), &|f| f.unanswered.to_string());
     }
     row("mean latency".into(), &|f| short(f.mean));
     row("p99 latency".into(), &|f| short(f.p99));
     row("  of the served alone".into(), &|f| short(f.p99_served));
-    row("reached backend while hanging".into(), &|f| {
-        f.hits_hanging.to_string()
-    });
-    row("reached backend while down".into(), &|f| {
-        f.hits_down.to_string()
-    });
+    row("reached backend while hanging".into(), &|f| f.hits_hanging.to_string());
+    row("reached backend while down".into(), &|f| f.hits_down.to_string());
     row("most busy workers".into(), &|f| of_workers(f.most_busy));
-    row(
-        format!("  after {} of hanging", short(told_after())),
-        &|f| of_workers(f.most_busy_told),
-    );
+    row(format!("  after {} of hanging", short(told_after())), &|f| of_workers(f.most_busy_told));
     row("every worker busy for".into(), &|f| short(f.exhausted));
     row("longest queue".into(), &|f| f.longest_queue.to_string());
     let repairs = ["hanging", "down"].into_iter().zip(repairs());
@@ -189,13 +165,8 @@ pub(crate) fn broken_promises(run: &Run) -> Vec<String> {
         if matches!(phase.health, Health::Hanging | Health::Down) {
             let during = begin..begin + phase.length;
             promise(
-                run.diary
-                    .iter()
-                    .any(|t| t.to == State::Open && during.contains(&t.at)),
-                format!(
-                    "the breaker did not open while the backend was {}",
-                    describe(phase)
-                ),
+                run.diary.iter().any(|t| t.to == State::Open && during.contains(&t.at)),
+                format!("the breaker did not open while the backend was {}", describe(phase)),
             );
         }
     }
@@ -271,9 +242,6 @@ pub(crate) fn broken_promises(run: &Run) -> Vec<String> {
         run.last_state == State::Closed,
         format!("the breaker ended {}, not closed", run.last_state),
     );
-    promise(
-        right.unanswered == 0,
-        format!("{} guarded requests never ended", right.unanswered),
-    );
+    promise(right.unanswered == 0, format!("{} guarded requests never ended", right.unanswered));
     broken
 }

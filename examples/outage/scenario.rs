@@ -21,12 +21,8 @@ pub(crate) enum Health {
 
 impl Health {
     /// All positions, in the order of their codes.
-    pub(crate) const ALL: [Health; 4] = [
-        Health::Healthy,
-        Health::Failing,
-        Health::Hanging,
-        Health::Down,
-    ];
+    pub(crate) const ALL: [Health; 4] =
+        [Health::Healthy, Health::Failing, Health::Hanging, Health::Down];
 
     /// The place of this position in [`Health::ALL`].
     pub(crate) const fn code(self) -> u8 {
@@ -40,10 +36,7 @@ impl Health {
 
     /// The position with this code; an unknown code reads as healthy.
     pub(crate) fn from_code(code: u8) -> Health {
-        Health::ALL
-            .get(usize::from(code))
-            .copied()
-            .unwrap_or(Health::Healthy)
+        Health::ALL.get(usize::from(code)).copied().unwrap_or(Health::Healthy)
     }
 }
 
@@ -70,11 +63,7 @@ pub(crate) const PHASES: [Phase; 6] = [
 ];
 
 const fn phase(name: &'static str, health: Health, seconds: u64) -> Phase {
-    Phase {
-        name,
-        health,
-        length: Duration::from_secs(seconds),
-    }
+    Phase { name, health, length: Duration::from_secs(seconds) }
 }
 
 /// Requests that arrive in a second, evenly spaced, on each side.
@@ -112,10 +101,7 @@ pub(crate) fn length() -> Duration {
 
 /// The phase at `at`; the last one goes on for ever.
 pub(crate) fn phase_at(at: Duration) -> Phase {
-    schedule()
-        .filter(|(begin, _)| *begin <= at)
-        .last()
-        .map_or(PHASES[0], |(_, phase)| phase)
+    schedule().filter(|(begin, _)| *begin <= at).last().map_or(PHASES[0], |(_, phase)| phase)
 }
 
 /// Requests that each side gets.

@@ -60,11 +60,7 @@ impl Backend {
                 .spawn(move || accept(&listener, &shared))
                 .map_err(|error| format!("cannot start the server's thread: {error}"))?
         };
-        Ok(Backend {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        })
+        Ok(Backend { address, shared, acceptor: Some(acceptor) })
     }
 
     /// Where it listens.

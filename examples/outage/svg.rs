@@ -58,10 +58,7 @@ fn picture(run: &Run) -> String {
 "##
     );
     legend(&mut svg);
-    for (index, title) in ["no breaker", "guarded by failfast"]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, title) in ["no breaker", "guarded by failfast"].into_iter().enumerate() {
         panel(&mut svg, title, TOPS[index], &run.sides[index].records);
     }
     strip(&mut svg, run);
@@ -164,11 +161,7 @@ fn strip(svg: &mut String, run: &Run) {
     }
     let mut at = LEFT + 6.0;
     let row = top + tall + 40.0;
-    for (name, colour) in [
-        ("closed", "#009e73"),
-        ("open", "#d55e00"),
-        ("half-open", "#e69f00"),
-    ] {
+    for (name, colour) in [("closed", "#009e73"), ("open", "#d55e00"), ("half-open", "#e69f00")] {
         let _ = writeln!(
             svg,
             r##"<rect x="{:.0}" y="{:.0}" width="10" height="10" fill="{colour}"/><text x="{:.0}" y="{row:.0}">{name}</text>"##,

@@ -105,10 +105,7 @@ pub(crate) struct Reading {
 impl Progress {
     /// Progress on the error stream.
     pub(crate) fn new() -> Progress {
-        Progress {
-            bar: io::stderr().is_terminal() && !is_dumb(),
-            last_plain: None,
-        }
+        Progress { bar: io::stderr().is_terminal() && !is_dumb(), last_plain: None }
     }
 
     /// Shows a reading. That it cannot be shown is no reason to stop, so errors are dropped.
@@ -148,11 +145,7 @@ fn position(reading: &Reading) -> String {
 }
 
 fn seconds(reading: &Reading) -> String {
-    format!(
-        "{:4.1}/{:.0} s",
-        reading.at.as_secs_f64(),
-        reading.length.as_secs_f64()
-    )
+    format!("{:4.1}/{:.0} s", reading.at.as_secs_f64(), reading.length.as_secs_f64())
 }
 
 /// The fullest line that fits, with the bar in whatever room is left.
@@ -169,20 +162,14 @@ fn fit(reading: &Reading, columns: usize) -> String {
         format!(" {seconds}|{}", right[2]),
         format!(" {seconds}"),
     ];
-    let with_bar = tails
-        .iter()
-        .find(|tail| tail.chars().count() + SHORTEST_BAR + 2 <= columns);
+    let with_bar = tails.iter().find(|tail| tail.chars().count() + SHORTEST_BAR + 2 <= columns);
     let Some(tail) = with_bar else {
         return seconds.chars().take(columns).collect();
     };
     let room = (columns - tail.chars().count() - 2).min(LONGEST_BAR);
     let done = reading.at.as_secs_f64() / reading.length.as_secs_f64().max(f64::MIN_POSITIVE);
     let filled = ((done * room as f64) as usize).min(room);
-    format!(
-        "[{}{}]{tail}",
-        "#".repeat(filled),
-        "-".repeat(room - filled)
-    )
+    format!("[{}{}]{tail}", "#".repeat(filled), "-".repeat(room - filled))
 }
 
 /// A duration in three digits or so and its unit.

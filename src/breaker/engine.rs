@@ -366,7 +366,7 @@ impl Engine {
     fn transit(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
         let state = &self.shared.state;
         let current = state.generation(word);
-        // E2: the base against the tickets of the generation before this one; see `Window::record`.
+        // E12: the state word, read above, against the tickets of the generation before it; see `Window::record`.
         fence(Ordering::SeqCst);
         let ticket = self.window.next_ticket();
         if self.load() != word {

@@ -207,7 +207,7 @@ impl Window {
     ) -> Option<Option<TransitionCause>> {
         let Record { seat, name, kind, rules, .. } = *record;
         let ticket = self.marks.take_ticket();
-        // E2: the ticket against the state word. Either this thread sees that the generation is over, or whoever
+        // E12: the ticket against the state word. Either this thread sees that the generation is over, or whoever
         // begins the generation after the next notes a base above this ticket.
         fence(Ordering::SeqCst);
         if !(record.still_current)() {

@@ -185,16 +185,16 @@ impl Stripes {
         match self.stripes.get(seat) {
             Some(stripe) => {
                 stripe.enter(name);
-                let run = stripe.run.load(Ordering::Relaxed);
-                if stripe.run_before.load(Ordering::Relaxed) == before {
-                    stripe.run.store(run.saturating_add(1), Ordering::Relaxed);
-                } else {
-                    // E11: the length is zero while the two words disagree, so a reader never takes an old length for a
-                    // new run.
+                let mut run = stripe.run.load(Ordering::Relaxed);
+                if stripe.run_before.load(Ordering::Relaxed) != before {
+                    // The length is zero while the two words disagree.
+                    run = 0;
                     stripe.run.store(0, Ordering::Relaxed);
+                    // E11: who sees the new number sees no length of the old run.
                     stripe.run_before.store(before, Ordering::Release);
-                    stripe.run.store(1, Ordering::Relaxed);
                 }
+                // E11: who sees a length of the new run sees the new number.
+                stripe.run.store(run.saturating_add(1), Ordering::Release);
             }
             None => {
                 let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
@@ -209,11 +209,14 @@ impl Stripes {
         let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
         let mut sum = if RUN.set(shared, 0) == tag { RUN.get(shared) } else { 0 };
         for stripe in &self.stripes {
-            // E5 as in `sum`, E11 with `count_failure`.
+            // E5 as in `sum`; E11 with `count_failure`, both ways.
             if stripe.generation.load(Ordering::Acquire) == name.bits()
                 && stripe.run_before.load(Ordering::Acquire) == before
             {
-                sum += stripe.run.load(Ordering::Relaxed);
+                let run = stripe.run.load(Ordering::Acquire);
+                if stripe.run_before.load(Ordering::Relaxed) == before {
+                    sum += run;
+                }
             }
         }
         sum
