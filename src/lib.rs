@@ -3,14 +3,19 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bits;
 mod breaker;
 pub mod clock;
+pub mod docs;
 mod error;
 mod event;
 mod metrics;
 mod outcome;
 mod phase;
+mod seats;
 mod sync;
+mod threads;
+mod window;
 
 #[cfg(feature = "oracle")]
 #[doc(hidden)]

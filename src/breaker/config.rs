@@ -12,8 +12,10 @@ use crate::clock::{nanos, Clock, DefaultClock};
 use crate::error::ConfigError;
 use crate::event::Transition;
 
-/// Parts per million: the unit of every rate.
-pub(crate) const PPM: u64 = 1_000_000;
+pub(crate) use crate::breaker::rules::{
+    Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig, PPM,
+};
+
 /// Largest count window: its ring of positions takes 8 bytes an entry, 8 MiB at this size.
 const MAX_COUNT_WINDOW: u32 = 1_048_576;
 /// Largest number of half-open places: four fields of ten bits stand beside the state in one word.
@@ -115,12 +117,6 @@ pub struct HalfOpen {
     places: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HalfOpenKind {
-    Probes,
-    Rate,
-}
-
 impl HalfOpen {
     /// At most `places` probes: the first failure (or slow call, where a slow-call rule is set) opens again, `places`
     /// successes close; 1 to 1,000.
@@ -193,102 +189,6 @@ impl OpenWait {
     }
 }
 
-// ===== the settings as the breaker keeps them =====
-
-/// Validated settings.
-#[derive(Clone, Debug)]
-pub(crate) struct Config {
-    pub(crate) window: WindowConfig,
-    pub(crate) rules: Rules,
-    pub(crate) half_open: HalfOpenConfig,
-    pub(crate) wait: WaitConfig,
-    /// The probe lease, in nanoseconds.
-    pub(crate) lease_ns: u64,
-    /// Number of single-writer stripes.
-    pub(crate) stripes: u32,
-}
-
-/// The window, in the engine's units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WindowConfig {
-    Count { size: u32 },
-    Time { length_ns: u64, buckets: u32 },
-    Consecutive,
-}
-
-/// What trips a closed breaker. A zero stands for a rule that is off; none can be set to zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rules {
-    /// Failure rate in parts per million.
-    pub(crate) failure_ppm: u32,
-    /// Slow rate in parts per million.
-    pub(crate) slow_ppm: u32,
-    /// A call is slow if it takes longer than this many nanoseconds; `u64::MAX` when the rule is off.
-    pub(crate) slow_limit_ns: u64,
-    /// Failures in the window.
-    pub(crate) failure_count: u32,
-    /// Consecutive failures, by the rule or by the window.
-    pub(crate) run: u32,
-    /// Calls in the window below which the rates do not judge: clamped to a count window.
-    pub(crate) min_calls: u32,
-}
-
-/// Half-open, in the engine's units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HalfOpenConfig {
-    pub(crate) kind: HalfOpenKind,
-    pub(crate) places: u32,
-    /// Outcomes that decide: all places for probes; the smaller of `min_calls`, as configured, and places for a rate.
-    pub(crate) decide_at: u32,
-}
-
-/// The open wait, in the engine's units.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct WaitConfig {
-    pub(crate) initial_ns: u64,
-    /// 1.0 for a fixed wait.
-    pub(crate) factor: f64,
-    /// `u64::MAX` for a fixed wait.
-    pub(crate) max_ns: u64,
-    /// The jitter ratio in parts per million.
-    pub(crate) jitter_ppm: u32,
-    pub(crate) seed: u64,
-}
-
-impl WaitConfig {
-    /// The wait of open period `attempt` (from 1) whose generation is `generation`, in nanoseconds.
-    ///
-    /// The jitter is a pure function of seed and generation, so that a reader who must know the deadline of an open
-    /// period that nobody has committed yet computes the same one as the thread that will commit it.
-    pub(crate) fn nanos(&self, attempt: u32, generation: u64) -> u64 {
-        let base = if self.factor > 1.0 {
-            let steps = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-            // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap.
-            let grown = self.initial_ns as f64 * self.factor.powi(steps);
-            (grown as u64).min(self.max_ns)
-        } else {
-            self.initial_ns.min(self.max_ns)
-        };
-        if self.jitter_ppm == 0 {
-            return base;
-        }
-        // A draw from -jitter to +jitter in parts per million of the wait.
-        let span = 2 * u64::from(self.jitter_ppm) + 1;
-        let draw = split_mix(self.seed ^ split_mix(generation)) % span;
-        let scaled = u128::from(base) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
-            / u128::from(PPM);
-        (scaled as u64).clamp(1, self.max_ns)
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64 finaliser (OOPSLA 2014): a bijection that scatters neighbouring inputs.
-fn split_mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// An observer of transitions.
 pub(crate) type Observer = Box<dyn Fn(&Transition) + Send + Sync>;
 
@@ -359,6 +259,15 @@ impl<T: Copy> Setting<T> {
 enum MakeClock<C> {
     Given(C),
     New(fn() -> C),
+}
+
+impl<C> MakeClock<C> {
+    fn make(self) -> C {
+        match self {
+            MakeClock::Given(clock) => clock,
+            MakeClock::New(make) => make(),
+        }
+    }
 }
 
 impl Builder<DefaultClock> {
@@ -510,17 +419,25 @@ impl<C: Clock> Builder<C> {
     pub fn build(self) -> Result<CircuitBreaker<C>, ConfigError> {
         let config = self.validate()?;
         let warnings = self.warnings(&config);
-        let clock = match self.clock {
-            MakeClock::Given(clock) => clock,
-            MakeClock::New(make) => make(),
-        };
         Ok(CircuitBreaker::new(
             self.name,
             config,
             warnings,
-            clock,
+            self.clock.make(),
             self.observers,
         ))
+    }
+
+    /// Builds the mutex twin with the same settings; it keeps its transitions itself and calls no observer.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Builder::build).
+    #[cfg(feature = "oracle")]
+    #[doc(hidden)]
+    pub fn build_oracle(self) -> Result<crate::oracle::Oracle<C>, ConfigError> {
+        let config = self.validate()?;
+        Ok(crate::oracle::Oracle::new(config, self.clock.make()))
     }
 
     /// Checks every setting; the first that is not allowed is the error.

@@ -1,48 +1,101 @@
 //! The circuit breaker's face: it reads the clock, asks the engine, and tells the observers.
+//!
+//! The protocol is on the [architecture page](crate::docs::architecture); this file holds no step of it.
 
+use core::cell::OnceCell;
 use core::fmt;
+use core::time::Duration;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DefaultClock};
 use crate::error::{CallError, Rejected};
+use crate::event::Transition;
 use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
+use crate::threads;
+use crate::window::counts::Kind;
 
+pub(crate) mod cell;
 pub(crate) mod config;
+pub(crate) mod engine;
+pub(crate) mod limits;
 mod permit;
+pub(crate) mod rules;
+pub(crate) mod state;
 
 pub use self::config::{Builder, HalfOpen, OpenWait, Window};
 pub use self::permit::{OwnedPermit, Permit};
 
 use self::config::{Config, Observer};
+use self::engine::{Change, Engine, Target};
+use self::state::Word;
 
 /// What a permit remembers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
-    /// The state word under which it was granted.
-    word: u64,
-    /// When, in nanoseconds of the clock, where a slow-call rule needs it.
+    /// The generation in which it was granted, by name.
+    name: Word,
+    /// When, in nanoseconds of the clock, where calls are timed; otherwise the end of time, so that no elapsed time
+    /// comes out of it.
     start: u64,
 }
 
+const UNTIMED: u64 = u64::MAX;
+
 impl Grant {
+    /// A grant whose outcome has been reported; no state has this name.
     pub(crate) const SETTLED: Grant = Grant {
-        word: u64::MAX,
-        start: 0,
+        name: Word::from_bits(u64::MAX),
+        start: UNTIMED,
     };
 
     pub(crate) const fn is_settled(&self) -> bool {
-        self.word == u64::MAX
+        self.name.bits() == u64::MAX
     }
 }
 
 /// A circuit breaker that any number of threads share without a lock.
+///
+/// Ask with [`try_acquire`](CircuitBreaker::try_acquire) before a call, report on the [`Permit`] after it; or let
+/// [`call`](CircuitBreaker::call) do both.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::{clock::ManualClock, CircuitBreaker, OpenWait, State};
+///
+/// let clock = ManualClock::new(); // for the example; leave it out to use the CPU's counter
+/// let breaker = CircuitBreaker::builder()
+///     .name("payment")
+///     .consecutive_failures(5)
+///     .open_wait(OpenWait::fixed(Duration::from_secs(30)))
+///     .clock(clock.clone())
+///     .build()?;
+///
+/// for _ in 0..5 {
+///     breaker.try_acquire().unwrap().failure(); // the dependency is down
+/// }
+/// assert_eq!(breaker.state(), State::Open);
+/// let rejected = breaker.try_acquire().unwrap_err(); // refused at once: no call, no wait
+/// let retry_after = rejected.retry_after().unwrap();
+///
+/// clock.advance(retry_after);
+/// for _ in 0..3 {
+///     breaker.try_acquire().unwrap().success(); // three good probes close it
+/// }
+/// assert_eq!(breaker.state(), State::Closed);
+/// # Ok::<(), failfast::ConfigError>(())
+/// ```
+///
+/// How many bounded steps each call takes is on the [progress page](crate::docs::progress).
 pub struct CircuitBreaker<C = DefaultClock> {
-    name: String,
-    config: Config,
-    warnings: Vec<String>,
+    engine: Engine,
     clock: C,
+    /// The clock's reading at build: the engine's zero.
+    zero: u64,
+    name: String,
+    warnings: Vec<String>,
     observers: Vec<Observer>,
 }
 
@@ -61,11 +114,13 @@ impl<C: Clock> CircuitBreaker<C> {
         clock: C,
         observers: Vec<Observer>,
     ) -> Self {
+        let zero = clock.now_nanos();
         CircuitBreaker {
-            name,
-            config,
-            warnings,
+            engine: Engine::new(&config),
             clock,
+            zero,
+            name,
+            warnings,
             observers,
         }
     }
@@ -75,50 +130,172 @@ impl<C: Clock> CircuitBreaker<C> {
         &self.name
     }
 
-    /// Settings that are legal and idle, in words.
+    /// Settings that are legal and idle, in words; empty for most.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Asks for permission.
-    pub fn try_acquire(&self) -> Result<Permit<'_, C>, Rejected> {
-        let _ = (&self.config, &self.clock, &self.observers);
-        let grant = Grant { word: 0, start: 0 };
-        let _ = (grant.start, Rejected::open(0), Rejected::by(State::Open));
-        Ok(Permit::new(self, grant))
-    }
+    // ===== acquiring =====
 
-    /// Asks for an owned permission.
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<C>, Rejected> {
-        Ok(OwnedPermit::new(
-            Arc::clone(self),
-            Grant { word: 0, start: 0 },
-        ))
-    }
-
-    /// Guards a call: `Err` is a failure.
+    /// Asks for permission to make one call; never blocks and never allocates.
     ///
     /// # Errors
     ///
-    /// The refusal, or the call's own error.
+    /// [`Rejected`] while open, forced open, or half-open with every place taken.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free while the state does not change. The first call after the open time, which changes it, is lock-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// What happened before the transition into the present state happens before what follows this call.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit<'_, C>, Rejected> {
+        match self.acquire() {
+            Ok(grant) => Ok(Permit::new(self, grant)),
+            Err(rejected) => Err(rejected),
+        }
+    }
+
+    /// As [`try_acquire`](CircuitBreaker::try_acquire), for a permit that keeps the breaker alive and may be sent to a
+    /// pool thread; costs the [`Arc`]'s reference count on top.
+    ///
+    /// # Errors
+    ///
+    /// As `try_acquire`.
+    ///
+    /// # Progress
+    ///
+    /// As `try_acquire`.
+    ///
+    /// # Memory ordering
+    ///
+    /// As `try_acquire`.
+    #[inline]
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<C>, Rejected> {
+        match self.acquire() {
+            Ok(grant) => Ok(OwnedPermit::new(Arc::clone(self), grant)),
+            Err(rejected) => Err(rejected),
+        }
+    }
+
+    #[inline]
+    fn acquire(&self) -> Result<Grant, Rejected> {
+        let word = self.engine.load();
+        if word.is_closed() {
+            return Ok(self.grant(word));
+        }
+        self.acquire_slow(word)
+    }
+
+    /// A permit of a state that grants everything and counts; reads the clock only where calls are timed.
+    #[inline]
+    fn grant(&self, name: Word) -> Grant {
+        let start = match self.engine.slow_limit_ns() {
+            None => UNTIMED,
+            Some(_) => self.clock.now_nanos(),
+        };
+        Grant { name, start }
+    }
+
+    #[inline(never)]
+    fn acquire_slow(&self, word: Word) -> Result<Grant, Rejected> {
+        match word.state() {
+            State::ForcedOpen => Err(Rejected::by(State::ForcedOpen)),
+            State::Disabled => Ok(Grant {
+                name: word,
+                start: UNTIMED,
+            }),
+            State::Closed | State::MetricsOnly => Ok(self.grant(word)),
+            State::Open | State::HalfOpen => {
+                let now = self.clock.now_nanos();
+                let mut heard = |change| self.publish(&change, now);
+                let name = self.engine.acquire(self.since_zero(now), &mut heard)?;
+                Ok(Grant { name, start: now })
+            }
+        }
+    }
+
+    // ===== guarding a call =====
+
+    /// Guards a call: `Ok` is a success, `Err` a failure, a panic a failure that goes on.
+    ///
+    /// ```
+    /// use failfast::{CallError, CircuitBreaker};
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let answer: Result<u32, CallError<std::io::Error>> = breaker.call(|| Ok(42));
+    /// assert_eq!(answer.unwrap(), 42);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Rejected`] if the breaker refused, [`CallError::Inner`] with the call's own error.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does; it was counted as a failure.
+    ///
+    /// # Progress
+    ///
+    /// As [`try_acquire`](CircuitBreaker::try_acquire) and [`Permit`], plus what `f` takes.
+    ///
+    /// # Memory ordering
+    ///
+    /// As `try_acquire` and `Permit`.
+    #[inline]
     pub fn call<T, E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
-        self.call_with(
-            |result| {
-                if result.is_ok() {
-                    Outcome::Success
-                } else {
-                    Outcome::Failure
-                }
-            },
-            f,
-        )
+        let permit = self.try_acquire()?;
+        match f() {
+            Ok(value) => {
+                permit.success();
+                Ok(value)
+            }
+            Err(error) => {
+                permit.failure();
+                Err(CallError::Inner(error))
+            }
+        }
     }
 
     /// Guards a call whose result `classify` judges.
     ///
+    /// ```
+    /// use failfast::{CircuitBreaker, Outcome};
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// // A caller's mistake says nothing about the dependency.
+    /// let status = breaker.call_with(
+    ///     |answer: &Result<u16, ()>| match answer {
+    ///         Ok(400..=499) => Outcome::Ignored,
+    ///         Ok(500..) | Err(()) => Outcome::Failure,
+    ///         Ok(_) => Outcome::Success,
+    ///     },
+    ///     || Ok(404),
+    /// );
+    /// assert_eq!(status.unwrap(), 404);
+    /// assert_eq!(breaker.snapshot().calls, 0);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// The refusal, or the call's own error.
+    /// As [`call`](CircuitBreaker::call).
+    ///
+    /// # Panics
+    ///
+    /// When `f` or `classify` does; either was counted as a failure.
+    ///
+    /// # Progress
+    ///
+    /// As `call`, plus what `classify` takes.
+    ///
+    /// # Memory ordering
+    ///
+    /// As `call`.
+    #[inline]
     pub fn call_with<T, E>(
         &self,
         classify: impl FnOnce(&Result<T, E>) -> Outcome,
@@ -131,37 +308,314 @@ impl<C: Clock> CircuitBreaker<C> {
         result.map_err(CallError::Inner)
     }
 
-    /// The state now.
+    // ===== reading =====
+
+    /// The state now: once the open time is over this reads half-open, and once the probes' lease is over, open, though
+    /// nobody may have committed it yet.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`try_acquire`](CircuitBreaker::try_acquire).
     pub fn state(&self) -> State {
-        State::Closed
+        match self.engine.load().state() {
+            // Time matters to these two only; no other needs the clock.
+            State::Open | State::HalfOpen => {
+                self.engine.state(self.since_zero(self.clock.now_nanos()))
+            }
+            state => state,
+        }
     }
 
-    /// A reading.
+    /// A reading of state and window.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free: it reads again if the state changed meanwhile. It walks the marked outcomes of a count window, or
+    /// the buckets of a time window.
+    ///
+    /// # Memory ordering
+    ///
+    /// Exact when every recorder happens before it; otherwise it may be a moment old.
     pub fn snapshot(&self) -> Snapshot {
-        unreachable!()
+        let now = self.clock.now_nanos();
+        let reading = self.engine.read(self.since_zero(now), now);
+        let rules = self.engine.rules();
+        let rate = |ppm: u32, part: u64| match reading.min_calls {
+            Some(min) if ppm > 0 && reading.counts.calls >= min => {
+                Some(part as f64 / reading.counts.calls as f64)
+            }
+            _ => None,
+        };
+        Snapshot {
+            state: reading.state,
+            generation: reading.generation,
+            calls: reading.counts.calls,
+            failures: reading.counts.failures,
+            slow_calls: reading.counts.slow,
+            slow_failures: reading.counts.slow_failures,
+            consecutive_failures: reading.run,
+            failure_rate: rate(rules.failure_ppm, reading.counts.failures),
+            slow_rate: rate(rules.slow_ppm, reading.counts.slow),
+            open_attempt: reading.attempt,
+        }
     }
 
-    /// Opens.
-    pub fn trip(&self) {}
-    /// Half-opens.
-    pub fn half_open(&self) {}
-    /// Closes with an empty window.
-    pub fn reset(&self) {}
-    /// Refuses everything until another control call.
-    pub fn force_open(&self) {}
-    /// Permits everything and counts nothing.
-    pub fn disable(&self) {}
-    /// Permits and counts everything and never trips.
-    pub fn metrics_only(&self) {}
+    // ===== control =====
 
-    pub(crate) fn settle_success(&self, _grant: &Grant) -> Recorded {
-        Recorded::Counted
+    /// Opens, as a tripped rule would; while open it renews the wait and counts as another open period.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as every control call: it is tried again only if another thread changed the state or, in half-open, a
+    /// probe was granted, reported or given back meanwhile.
+    ///
+    /// # Memory ordering
+    ///
+    /// What happened before this call happens before what follows any call that sees the new state; so for every
+    /// control call.
+    pub fn trip(&self) {
+        let now = self.clock.now_nanos();
+        self.control(
+            Target::Open {
+                from: self.since_zero(now),
+            },
+            now,
+        );
     }
-    pub(crate) fn settle(&self, _grant: &Grant, _outcome: Outcome) -> Recorded {
-        Recorded::Counted
+
+    /// Ends an open time at once: the next calls are probes.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip`.
+    pub fn half_open(&self) {
+        self.control(Target::HalfOpen { granted: 0 }, self.clock.now_nanos());
     }
-    pub(crate) fn settle_timed(&self, _grant: &Grant, _outcome: Outcome, _ns: u64) -> Recorded {
-        Recorded::Counted
+
+    /// Closes, with an empty window.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip`.
+    pub fn reset(&self) {
+        self.control_plain(State::Closed);
+    }
+
+    /// Refuses every call until another control call.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip`.
+    pub fn force_open(&self) {
+        self.control_plain(State::ForcedOpen);
+    }
+
+    /// Permits every call and counts nothing until another control call.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip`.
+    pub fn disable(&self) {
+        self.control_plain(State::Disabled);
+    }
+
+    /// Permits and counts every call and never trips, until another control call.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip`.
+    pub fn metrics_only(&self) {
+        self.control_plain(State::MetricsOnly);
+    }
+
+    fn control_plain(&self, state: State) {
+        self.control(Target::Plain(state), self.clock.now_nanos());
+    }
+
+    fn control(&self, to: Target, now: u64) {
+        let mut heard = |change| self.publish(&change, now);
+        self.engine.control(to, self.since_zero(now), &mut heard);
+    }
+
+    // ===== settling permits =====
+
+    /// Reports a success: the hot path.
+    #[inline]
+    pub(crate) fn settle_success(&self, grant: &Grant) -> Recorded {
+        if self.engine.slow_limit_ns().is_none() {
+            let now = if self.engine.is_timed() {
+                self.clock.now_nanos()
+            } else {
+                0
+            };
+            if self
+                .engine
+                .count_warm(threads::seat_if_known(), grant.name, now)
+            {
+                return Recorded::Counted;
+            }
+            let read_now = self.engine.is_timed().then_some(now);
+            return self.settle_slow(grant, Outcome::Success, None, read_now);
+        }
+        let now = self.clock.now_nanos();
+        let elapsed = now.saturating_sub(grant.start);
+        if !self.is_slow(elapsed)
+            && self
+                .engine
+                .count_warm(threads::seat_if_known(), grant.name, now)
+        {
+            return Recorded::Counted;
+        }
+        self.settle_slow(grant, Outcome::Success, Some(elapsed), Some(now))
+    }
+
+    /// Reports an outcome whose elapsed time is measured.
+    #[inline]
+    pub(crate) fn settle(&self, grant: &Grant, outcome: Outcome) -> Recorded {
+        match outcome {
+            Outcome::Success => self.settle_success(grant),
+            _ => self.settle_slow(grant, outcome, None, None),
+        }
+    }
+
+    /// Reports an outcome whose elapsed time is given, in nanoseconds.
+    #[inline]
+    pub(crate) fn settle_timed(&self, grant: &Grant, outcome: Outcome, elapsed: u64) -> Recorded {
+        if outcome == Outcome::Success && !self.is_slow(elapsed) {
+            let now = if self.engine.is_timed() {
+                Some(self.clock.now_nanos())
+            } else {
+                None
+            };
+            if self
+                .engine
+                .count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0))
+            {
+                return Recorded::Counted;
+            }
+            return self.settle_slow(grant, outcome, Some(elapsed), now);
+        }
+        self.settle_slow(grant, outcome, Some(elapsed), None)
+    }
+
+    /// Whether a call that took this many nanoseconds is slow.
+    #[inline]
+    fn is_slow(&self, elapsed: u64) -> bool {
+        self.engine
+            .slow_limit_ns()
+            .is_some_and(|limit| elapsed > limit)
+    }
+
+    /// Everything but the hot path. `elapsed` and `now` are taken over where they are known.
+    #[cold]
+    #[inline(never)]
+    fn settle_slow(
+        &self,
+        grant: &Grant,
+        outcome: Outcome,
+        elapsed: Option<u64>,
+        now: Option<u64>,
+    ) -> Recorded {
+        let name = grant.name;
+        let state = name.state();
+        if state == State::Disabled || (outcome == Outcome::Ignored && state != State::HalfOpen) {
+            return match self.engine.load() == name {
+                true => Recorded::Counted,
+                false => Recorded::Stale,
+            };
+        }
+        let times_calls = outcome != Outcome::Ignored
+            && elapsed.is_none()
+            && self.engine.slow_limit_ns().is_some();
+        let now = match now {
+            None if times_calls || state == State::HalfOpen => Some(self.clock.now_nanos()),
+            known => known,
+        };
+        let elapsed = elapsed
+            .or(now.map(|now| now.saturating_sub(grant.start)))
+            .unwrap_or(0);
+        let slow = self.is_slow(elapsed);
+        if let (State::HalfOpen, Some(now)) = (state, now) {
+            let mut heard = |change| self.publish(&change, now);
+            return self
+                .engine
+                .report(name, outcome, slow, self.since_zero(now), &mut heard);
+        }
+        let kind = Kind::new(outcome == Outcome::Failure, slow);
+        // Read at most once, and only if a bucket or a deadline needs it.
+        let read = OnceCell::new();
+        let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
+        let instants = || (now(), self.since_zero(now()));
+        let mut heard = |change| self.publish(&change, now());
+        self.engine
+            .record(threads::seat(), name, &instants, kind, &mut heard)
+    }
+
+    // ===== time and observers =====
+
+    /// An instant of the clock, in nanoseconds since this breaker was built.
+    fn since_zero(&self, now: u64) -> u64 {
+        now.saturating_sub(self.zero)
+    }
+
+    /// Tells the observers; what one panics with is dropped.
+    ///
+    /// `now` is the reading of the call that committed the change.
+    #[cold]
+    fn publish(&self, change: &Change, now: u64) {
+        if self.observers.is_empty() {
+            return;
+        }
+        let Change {
+            from,
+            to,
+            generation,
+            cause,
+            lapsed_at,
+        } = *change;
+        let at = lapsed_at.map_or(now, |lapse| self.zero.saturating_add(lapse));
+        let at = Duration::from_nanos(at);
+        let transition = Transition {
+            from,
+            to,
+            generation,
+            cause,
+            at,
+        };
+        for observer in &self.observers {
+            let heard = catch_unwind(AssertUnwindSafe(|| observer(&transition)));
+            if let Err(payload) = heard {
+                // What was thrown may throw again when it is dropped.
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                if let Err(payload) = dropped {
+                    core::mem::forget(payload);
+                }
+            }
+        }
     }
 }
 
@@ -169,7 +623,7 @@ impl<C: Clock> fmt::Debug for CircuitBreaker<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CircuitBreaker")
             .field("name", &self.name)
-            .field("state", &self.state())
+            .field("word", &self.engine.load())
             .finish_non_exhaustive()
     }
 }

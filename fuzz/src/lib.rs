@@ -1,0 +1,60 @@
+//! The fuzz targets' bodies: bytes become settings and operations, and the integration tests' driver runs them.
+//!
+//! The driver, the subjects and the table of settings are those of `tests/it`, included by path, so that a case found
+//! here can be written down there as a test.
+//!
+//! `seeds/` holds, for each target, a few inputs that reached most; the corpus that grows from them is not tracked:
+//! `cargo +nightly fuzz run breaker_ops fuzz/corpus/breaker_ops fuzz/seeds/breaker_ops`.
+//! They are bytes of the decoding in `decode.rs`; when that changes they are still inputs, of less worth.
+
+#[path = "../../tests/it/crew.rs"]
+mod crew;
+mod decode;
+#[path = "../../tests/it/drive.rs"]
+mod drive;
+#[path = "../../tests/it/inputs.rs"]
+mod inputs;
+#[path = "../../tests/it/subject.rs"]
+mod subject;
+
+use arbitrary::Unstructured;
+use failfast::clock::ManualClock;
+use failfast::oracle::Oracle;
+
+use crate::drive::drive;
+use crate::inputs::check_builder;
+use crate::subject::Breaker;
+
+/// Drives the breaker and its oracle with what the bytes say.
+pub fn breaker_ops(data: &[u8]) {
+    let mut bytes = Unstructured::new(data);
+    let Ok(settings) = decode::settings(&mut bytes) else {
+        return;
+    };
+    let Ok(watch) = decode::watch(&mut bytes) else {
+        return;
+    };
+    let ops = decode::until_spent(&mut bytes, decode::op);
+    drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
+}
+
+/// As [`breaker_ops`], but the breaker only counts: its windows fill, roll and empty, and nothing trips.
+pub fn windows(data: &[u8]) {
+    let mut bytes = Unstructured::new(data);
+    let Ok(settings) = decode::settings(&mut bytes) else {
+        return;
+    };
+    let Ok(watch) = decode::watch(&mut bytes) else {
+        return;
+    };
+    let mut ops = vec![drive::Op::Control(subject::Control::MetricsOnly)];
+    ops.extend(decode::until_spent(&mut bytes, decode::window_op));
+    drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
+}
+
+/// Builds with what the bytes say and compares the answer with the table of settings.
+pub fn config(data: &[u8]) {
+    if let Ok(input) = decode::input(&mut Unstructured::new(data)) {
+        check_builder(&input);
+    }
+}

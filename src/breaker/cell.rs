@@ -1,0 +1,90 @@
+//! The cell that holds the state word, and the two words beside it that complete it.
+//!
+//! Every change of state is one exchange of the word. Before it, whoever makes it brings the words beside it up to
+//! date; so they are never more than one generation behind, and a reader can complete what they lack.
+
+use crate::bits::Field;
+use crate::breaker::state::Word;
+use crate::phase::State;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The number of the open period, and the low bits of the generation for which it holds.
+const ATTEMPT: Field = Field::first(32);
+const ATTEMPT_ERA: Field = ATTEMPT.then(32);
+
+pub(crate) struct StateCell {
+    word: AtomicU64,
+    /// The generation, in full: the current one or the one before.
+    generation: AtomicU64,
+    /// The number of the open period: of the current generation or of the one before.
+    attempt: AtomicU64,
+}
+
+/// The number of the open period after a generation of state `to` begins, if it was `before`.
+pub(crate) fn attempt_after(before: u32, to: State) -> u32 {
+    match to {
+        State::Open => before.saturating_add(1),
+        State::HalfOpen | State::ForcedOpen => before,
+        State::Closed | State::Disabled | State::MetricsOnly => 0,
+    }
+}
+
+impl StateCell {
+    pub(crate) fn new() -> Self {
+        StateCell {
+            word: AtomicU64::new(Word::START.bits()),
+            generation: AtomicU64::new(0),
+            attempt: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Word {
+        // E2: acquires what was noted before this state began (bases, stamps, the words below), and what happened
+        // before the report that caused it.
+        Word::from_bits(self.word.load(Ordering::Acquire))
+    }
+
+    /// The full generation of a word that was read just now.
+    pub(crate) fn generation(&self, word: Word) -> u64 {
+        // E2: the word was read before, so this is at most one generation behind it. It may be ahead if the word is
+        // over; then the exchange that the caller is up to fails.
+        word.generation_near(self.generation.load(Ordering::Acquire))
+    }
+
+    /// The number of the open period in a generation that was read just now.
+    pub(crate) fn attempt(&self, generation: u64, state: State) -> u32 {
+        // E2, as for the generation.
+        let word = self.attempt.load(Ordering::Acquire);
+        let attempt = ATTEMPT.get(word) as u32;
+        if ATTEMPT_ERA.get(word) == generation & ATTEMPT_ERA.max() {
+            attempt
+        } else {
+            attempt_after(attempt, state)
+        }
+    }
+
+    /// Brings the words beside the state up to the current generation, before anybody leaves it.
+    pub(crate) fn settle(&self, generation: u64, state: State) {
+        // Only ever forwards: a thread that slept takes nothing back. E2: published by the exchange that follows.
+        self.generation.fetch_max(generation, Ordering::Relaxed);
+        let seen = self.attempt.load(Ordering::Acquire);
+        if ATTEMPT_ERA.get(seen) == generation.wrapping_sub(1) & ATTEMPT_ERA.max() {
+            let attempt = attempt_after(ATTEMPT.get(seen) as u32, state);
+            let next = ATTEMPT_ERA.put(generation) | ATTEMPT.put(attempt.into());
+            // A lost race means that another thread has written the same value.
+            let _ = self
+                .attempt
+                .compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// Replaces the word, if it is still the one given. The one step by which anything becomes another state.
+    pub(crate) fn exchange(&self, from: Word, to: Word) -> bool {
+        // E2: publishes what was noted for the new word, to `load`. Acquires it from the exchange before, so that
+        // what happened before the earlier one is visible through the later one as well.
+        self.word
+            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+}

@@ -1,0 +1,555 @@
+//! The breaker without clock, name and observers: every operation is given the instant and says what it changed.
+//!
+//! Here the state word, the window and the half-open lease meet. The protocol, with its proof by cases, is on the
+//! architecture page; the numbered edges are on the orderings page.
+
+use crossbeam_utils::CachePadded;
+
+use crate::bits::Field;
+use crate::breaker::cell::{attempt_after, StateCell};
+use crate::breaker::limits::Limits;
+use crate::breaker::rules::{Config, HalfOpenKind, Rules};
+use crate::breaker::state::{deadline, Word};
+use crate::error::Rejected;
+use crate::event::TransitionCause;
+use crate::outcome::{Outcome, Recorded};
+use crate::phase::State;
+use crate::sync::{fence, AtomicU64, Ordering};
+use crate::window::counts::{Counts, Kind};
+use crate::window::{Judging, Window};
+
+/// Exchanges of the half-open word that one call may lose before it gives up.
+///
+/// Without give-backs a generation of `n` places sees at most `2 n` exchanges, 2,000, so none gives up. Only callers
+/// that take and give back places without end can make another lose more often; see the progress page for what giving
+/// up means.
+const ATTEMPTS: u32 = 4_096;
+
+/// Slow failures among a half-open generation's outcomes, and the low bits of the generation. For snapshots only.
+const SLOW_FAILED: Field = Field::first(10);
+const SLOW_FAILED_ERA: Field = SLOW_FAILED.then(54);
+
+/// A committed change, without the instant's translation to the user's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Change {
+    pub(crate) from: State,
+    pub(crate) to: State,
+    pub(crate) generation: u64,
+    pub(crate) cause: TransitionCause,
+    /// When, in nanoseconds since the engine's zero, if that was not the instant of the call that committed it: probes
+    /// were lost when their lease ended, whenever that is noticed.
+    pub(crate) lapsed_at: Option<u64>,
+}
+
+/// Where to a transition goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The open time runs from this instant.
+    Open { from: u64 },
+    /// With this many places taken at once.
+    HalfOpen { granted: u64 },
+    /// One of the states whose word holds nothing but its generation.
+    Plain(State),
+}
+
+/// A reading; see `Snapshot` for what the fields mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) state: State,
+    pub(crate) generation: u64,
+    pub(crate) attempt: u32,
+    pub(crate) counts: Counts,
+    pub(crate) run: u64,
+    /// Calls below which the rates are not judged; `None` where no rate is judged.
+    pub(crate) min_calls: Option<u64>,
+}
+
+/// What a user sees of a state word at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    state: State,
+    attempt: u32,
+    /// Whether the word's own counts are what is shown.
+    committed: bool,
+}
+
+pub(crate) struct Engine {
+    /// Read by every call, written by transitions and in half-open only.
+    shared: CachePadded<Shared>,
+    window: Window,
+}
+
+struct Shared {
+    state: StateCell,
+    limits: Limits,
+    /// The latest grant, report or give-back of any half-open generation.
+    stamp: AtomicU64,
+    slow_failed: AtomicU64,
+}
+
+impl Engine {
+    pub(crate) fn new(config: &Config) -> Self {
+        let stripes = config.stripes as usize;
+        Engine {
+            shared: CachePadded::new(Shared {
+                state: StateCell::new(),
+                limits: Limits::new(config),
+                stamp: AtomicU64::new(0),
+                slow_failed: AtomicU64::new(0),
+            }),
+            window: Window::new(config.window, &config.rules, stripes),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Word {
+        self.shared.state.load()
+    }
+
+    /// The limit beyond which a call is slow, if calls are timed.
+    #[inline]
+    pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
+        self.shared.limits.slow_limit_ns()
+    }
+
+    /// Whether closed outcomes need the instant at which they are recorded.
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.window.is_timed()
+    }
+
+    // ===== the hot path =====
+
+    /// Counts a success that can change no verdict; `false`, and nothing is counted, when it might.
+    #[inline]
+    pub(crate) fn count_warm(&self, seat: usize, name: Word, now: u64) -> bool {
+        self.load() == name && self.window.count_warm(seat, name, now)
+    }
+
+    // ===== acquiring, where the answer depends on the time =====
+
+    /// Asks for permission; grants the name of a generation.
+    ///
+    /// Wait-free while the state does not change: the one loop is counted. Each turn that a transition causes is
+    /// another thread's progress.
+    pub(crate) fn acquire(
+        &self,
+        now: u64,
+        heard: &mut dyn FnMut(Change),
+    ) -> Result<Word, Rejected> {
+        let mut lost = 0;
+        loop {
+            let word = self.load();
+            match word.state() {
+                State::Closed | State::Disabled | State::MetricsOnly => return Ok(word),
+                State::ForcedOpen => return Err(Rejected::by(State::ForcedOpen)),
+                State::Open => {
+                    if let Some(wait) = word.open_for(now) {
+                        return Err(Rejected::open(wait));
+                    }
+                    // E10: before the place is taken, so that nobody sees the place with an older stamp.
+                    self.touch(now);
+                    let to = Target::HalfOpen { granted: 1 };
+                    if let Some(change) = self.transit(word, to, TransitionCause::OpenTimeOver) {
+                        heard(change);
+                        return Ok(Word::name(State::HalfOpen, change.generation));
+                    }
+                }
+                State::HalfOpen => {
+                    if let Some(at) = self.lapsed(word, now) {
+                        // Committed by this thread or by a faster one, or undone by a sign of life: look again.
+                        self.commit_lapse(word, at, heard);
+                        lost += 1;
+                        if lost < ATTEMPTS {
+                            continue;
+                        }
+                    }
+                    let places = u64::from(self.shared.limits.half_open().places);
+                    if word.probes().granted >= places || lost >= ATTEMPTS {
+                        return Err(Rejected::by(State::HalfOpen));
+                    }
+                    // E10, as above.
+                    self.touch(now);
+                    if self.shared.state.exchange(word, word.with_grant()) {
+                        let generation = self.shared.state.generation(word);
+                        return Ok(Word::name(State::HalfOpen, generation));
+                    }
+                    lost += 1;
+                }
+            }
+        }
+    }
+
+    // ===== reporting =====
+
+    /// Records an outcome of a generation that counts in a window: closed or metrics-only.
+    ///
+    /// `instants` reads the clock, on its own scale for buckets and since the engine's zero for deadlines.
+    pub(crate) fn record(
+        &self,
+        seat: usize,
+        name: Word,
+        instants: &dyn Fn() -> (u64, u64),
+        kind: Kind,
+        heard: &mut dyn FnMut(Change),
+    ) -> Recorded {
+        if self.load() != name {
+            return Recorded::Stale;
+        }
+        let rules = self.shared.limits.rules();
+        let judging = match name.state() {
+            State::Closed => Judging::Judge,
+            _ => Judging::CountOnly,
+        };
+        let bucket_time = if self.window.is_timed() {
+            instants().0
+        } else {
+            0
+        };
+        let still_current = || self.load() == name;
+        let recorded = self.window.record(
+            seat,
+            name,
+            bucket_time,
+            kind,
+            &rules,
+            judging,
+            still_current,
+        );
+        let Some(verdict) = recorded else {
+            return Recorded::Stale;
+        };
+        let change = verdict
+            .cause
+            .and_then(|cause| self.transit(name, Target::Open { from: instants().1 }, cause));
+        self.window.settle(seat, name, &verdict);
+        // Only now, with nothing half done, may an observer run.
+        if let Some(change) = change {
+            heard(change);
+        }
+        Recorded::Counted
+    }
+
+    /// Records an outcome of a half-open generation.
+    ///
+    /// Wait-free while the state does not change, as `acquire`.
+    pub(crate) fn report(
+        &self,
+        name: Word,
+        outcome: Outcome,
+        slow: bool,
+        now: u64,
+        heard: &mut dyn FnMut(Change),
+    ) -> Recorded {
+        let rules = self.shared.limits.half_open();
+        for _ in 0..ATTEMPTS {
+            let word = self.load();
+            if word.state() != State::HalfOpen
+                || self.shared.state.generation(word) != name.named_generation()
+            {
+                return Recorded::Stale;
+            }
+            if let Some(at) = self.lapsed(word, now) {
+                self.commit_lapse(word, at, heard);
+                continue;
+            }
+            // E10: before the report counts, so that nobody sees the report with an older stamp.
+            self.touch(now);
+            if outcome == Outcome::Ignored {
+                if self.shared.state.exchange(word, word.with_give_back()) {
+                    return Recorded::Counted;
+                }
+                continue;
+            }
+            let failed = outcome == Outcome::Failure;
+            let next = word.with_report(failed, slow);
+            let (to, cause) = match self.judge_probes(next, rules.kind, rules.decide_at, now) {
+                Some(verdict) => verdict,
+                None => {
+                    if self.shared.state.exchange(word, next) {
+                        if failed && slow {
+                            self.count_slow_failed(name.named_generation());
+                        }
+                        return Recorded::Counted;
+                    }
+                    continue;
+                }
+            };
+            if let Some(change) = self.transit(word, to, cause) {
+                heard(change);
+                return Recorded::Counted;
+            }
+        }
+        // Given up: the place stays taken, and the lease ends the period.
+        Recorded::Stale
+    }
+
+    /// What a half-open word with one more report decides, if it does.
+    fn judge_probes(
+        &self,
+        next: Word,
+        kind: HalfOpenKind,
+        decide_at: u32,
+        now: u64,
+    ) -> Option<(Target, TransitionCause)> {
+        let probes = next.probes();
+        let again = Target::Open { from: now };
+        if kind == HalfOpenKind::Probes {
+            if probes.failed > 0 {
+                return Some((again, TransitionCause::ProbeFailed));
+            }
+            if probes.slow > 0 {
+                return Some((again, TransitionCause::ProbeSlow));
+            }
+        }
+        if probes.finished < u64::from(decide_at) {
+            return None;
+        }
+        let counts = Counts {
+            calls: probes.finished,
+            failures: probes.failed,
+            slow: probes.slow,
+            slow_failures: 0,
+        };
+        let by_rate = match kind {
+            HalfOpenKind::Probes => None,
+            HalfOpenKind::Rate => counts.judge_rates(&self.shared.limits.rules()),
+        };
+        Some(match by_rate {
+            Some(cause) => (again, cause),
+            None => {
+                let Counts {
+                    calls, failures, ..
+                } = counts;
+                let cause = TransitionCause::ProbesSucceeded { calls, failures };
+                (Target::Plain(State::Closed), cause)
+            }
+        })
+    }
+
+    fn count_slow_failed(&self, generation: u64) {
+        let era = SLOW_FAILED_ERA.put(generation);
+        let word = &self.shared.slow_failed;
+        let mut seen = word.load(Ordering::Relaxed);
+        // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
+        loop {
+            let next = if SLOW_FAILED.set(seen, 0) == era {
+                seen + 1
+            } else {
+                era | 1
+            };
+            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    // ===== the lease =====
+
+    /// Notes a sign of life of the half-open probes; only ever forwards.
+    fn touch(&self, now: u64) {
+        // E10: published by the exchange of the word that follows.
+        self.shared.stamp.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// The instant at which a half-open word's outstanding probes have lapsed, if they have.
+    fn lapsed(&self, word: Word, now: u64) -> Option<u64> {
+        if word.probes().outstanding() == 0 {
+            return None;
+        }
+        // E10: the word was read before, so this is at least the stamp of its latest step.
+        let stamp = self.shared.stamp.load(Ordering::Relaxed);
+        let lease = self.shared.limits.lease_ns();
+        (now.saturating_sub(stamp) >= lease).then(|| stamp.saturating_add(lease))
+    }
+
+    /// Opens again as of the instant at which the half-open probes lapsed, unless the word has changed meanwhile.
+    fn commit_lapse(&self, word: Word, at: u64, heard: &mut dyn FnMut(Change)) {
+        let cause = TransitionCause::ProbesLost {
+            outstanding: word.probes().outstanding(),
+        };
+        if let Some(change) = self.transit(word, Target::Open { from: at }, cause) {
+            heard(Change {
+                lapsed_at: Some(at),
+                ..change
+            });
+        }
+    }
+
+    // ===== transitions =====
+
+    /// Moves from a word to another state, if nobody was faster; `None` and no change otherwise.
+    #[cold]
+    fn transit(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
+        let state = &self.shared.state;
+        let current = state.generation(word);
+        // E2: the base against the tickets of the generation before this one; see `Window::record`.
+        fence(Ordering::SeqCst);
+        let ticket = self.window.next_ticket();
+        if self.load() != word {
+            return None; // The ticket may be of a later generation.
+        }
+        state.settle(current, word.state());
+        self.window.prepare(current, ticket);
+        let generation = current + 1;
+        let next = match to {
+            Target::Open { from } => {
+                let attempt = attempt_after(state.attempt(current, word.state()), State::Open);
+                let wait = self.shared.limits.wait_ns(attempt, generation);
+                Word::open(generation, deadline(from, wait))
+            }
+            Target::HalfOpen { granted } => Word::half_open(generation, granted),
+            Target::Plain(state) => Word::name(state, generation),
+        };
+        let change = Change {
+            from: word.state(),
+            to: next.state(),
+            generation,
+            cause,
+            lapsed_at: None,
+        };
+        state.exchange(word, next).then_some(change)
+    }
+
+    /// A control call: always a new generation.
+    ///
+    /// Lock-free: an exchange fails only because another thread's has succeeded.
+    pub(crate) fn control(&self, to: Target, now: u64, heard: &mut dyn FnMut(Change)) {
+        loop {
+            let word = self.load();
+            if word.state() == State::HalfOpen {
+                if let Some(at) = self.lapsed(word, now) {
+                    self.commit_lapse(word, at, heard);
+                    continue;
+                }
+            }
+            if let Some(change) = self.transit(word, to, TransitionCause::Control) {
+                heard(change);
+                return;
+            }
+        }
+    }
+
+    // ===== readings =====
+
+    pub(crate) fn state(&self, now: u64) -> State {
+        self.see(self.load(), now).state
+    }
+
+    /// What a word shows at an instant.
+    fn see(&self, word: Word, now: u64) -> Seen {
+        let shown = word.state();
+        let generation = self.shared.state.generation(word);
+        let attempt = self.shared.state.attempt(generation, shown);
+        match shown {
+            State::Open => {
+                let state = match word.open_for(now) {
+                    Some(_) => State::Open,
+                    None => State::HalfOpen,
+                };
+                Seen {
+                    state,
+                    attempt,
+                    committed: false,
+                }
+            }
+            State::HalfOpen => match self.lapsed(word, now) {
+                None => Seen {
+                    state: shown,
+                    attempt,
+                    committed: true,
+                },
+                Some(at) => {
+                    // The open period that the next call will commit.
+                    let attempt = attempt_after(attempt, State::Open);
+                    let wait = self.shared.limits.wait_ns(attempt, generation + 1);
+                    let open = Word::open(generation + 1, deadline(at, wait));
+                    let state = match open.open_for(now) {
+                        Some(_) => State::Open,
+                        None => State::HalfOpen,
+                    };
+                    Seen {
+                        state,
+                        attempt,
+                        committed: false,
+                    }
+                }
+            },
+            state => Seen {
+                state,
+                attempt,
+                committed: true,
+            },
+        }
+    }
+
+    /// A reading that never mixes two generations.
+    ///
+    /// Lock-free: it reads again only if the word has changed meanwhile.
+    pub(crate) fn read(&self, now: u64, bucket_time: u64) -> Reading {
+        loop {
+            let word = self.load();
+            let reading = self.read_word(word, now, bucket_time);
+            if self.load() == word {
+                return reading;
+            }
+        }
+    }
+
+    fn read_word(&self, word: Word, now: u64, bucket_time: u64) -> Reading {
+        let Seen {
+            state,
+            attempt,
+            committed,
+        } = self.see(word, now);
+        let generation = self.shared.state.generation(word);
+        let rules = self.shared.limits.rules();
+        let half_open = self.shared.limits.half_open();
+        let mut reading = Reading {
+            state,
+            generation,
+            attempt,
+            counts: Counts::default(),
+            run: 0,
+            min_calls: Some(rules.min_calls.into()),
+        };
+        if !committed {
+            return reading;
+        }
+        match state {
+            State::Closed | State::MetricsOnly => {
+                reading.counts = self.window.counts(word, bucket_time);
+                if rules.run > 0 {
+                    reading.run = self.window.run(word);
+                }
+            }
+            State::HalfOpen => {
+                let probes = word.probes();
+                let slow_failed = self.shared.slow_failed.load(Ordering::Relaxed);
+                let of_this = SLOW_FAILED.set(slow_failed, 0) == SLOW_FAILED_ERA.put(generation);
+                reading.counts = Counts {
+                    calls: probes.finished,
+                    failures: probes.failed,
+                    slow: probes.slow,
+                    slow_failures: if of_this {
+                        SLOW_FAILED.get(slow_failed)
+                    } else {
+                        0
+                    },
+                };
+                reading.min_calls = match half_open.kind {
+                    HalfOpenKind::Probes => None,
+                    HalfOpenKind::Rate => Some(half_open.decide_at.into()),
+                };
+            }
+            State::Open | State::ForcedOpen | State::Disabled => {}
+        }
+        reading
+    }
+
+    /// The rules in force.
+    pub(crate) fn rules(&self) -> Rules {
+        self.shared.limits.rules()
+    }
+}

@@ -1,0 +1,157 @@
+//! The settings as words, so that they can be replaced while calls go on.
+//!
+//! What must agree is in one word: the two rates; the two numbers that a window's content is compared with; the three
+//! numbers of half-open.
+
+use crate::bits::Field;
+use crate::breaker::rules::{Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig};
+use crate::sync::{AtomicU64, Ordering};
+
+const FAILURE_PPM: Field = Field::first(20);
+const SLOW_PPM: Field = FAILURE_PPM.then(20);
+
+const MIN_CALLS: Field = Field::first(32);
+const FAILURE_COUNT: Field = MIN_CALLS.then(32);
+
+const PLACES: Field = Field::first(10);
+const DECIDE_AT: Field = PLACES.then(10);
+const BY_RATE: Field = DECIDE_AT.then(1);
+
+pub(crate) struct Limits {
+    slow_limit_ns: AtomicU64,
+    rates: AtomicU64,
+    numbers: AtomicU64,
+    run: AtomicU64,
+    half_open: AtomicU64,
+    lease_ns: AtomicU64,
+    wait_initial_ns: AtomicU64,
+    wait_factor: AtomicU64,
+    wait_max_ns: AtomicU64,
+    wait_jitter_ppm: AtomicU64,
+    wait_seed: AtomicU64,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &Config) -> Self {
+        let Config {
+            rules,
+            half_open,
+            wait,
+            lease_ns,
+            ..
+        } = config;
+        let by_rate = half_open.kind == HalfOpenKind::Rate;
+        Limits {
+            slow_limit_ns: AtomicU64::new(rules.slow_limit_ns),
+            rates: AtomicU64::new(
+                FAILURE_PPM.put(rules.failure_ppm.into()) | SLOW_PPM.put(rules.slow_ppm.into()),
+            ),
+            numbers: AtomicU64::new(
+                MIN_CALLS.put(rules.min_calls.into())
+                    | FAILURE_COUNT.put(rules.failure_count.into()),
+            ),
+            run: AtomicU64::new(rules.run.into()),
+            half_open: AtomicU64::new(
+                PLACES.put(half_open.places.into())
+                    | DECIDE_AT.put(half_open.decide_at.into())
+                    | BY_RATE.put(by_rate.into()),
+            ),
+            lease_ns: AtomicU64::new(*lease_ns),
+            wait_initial_ns: AtomicU64::new(wait.initial_ns),
+            wait_factor: AtomicU64::new(wait.factor.to_bits()),
+            wait_max_ns: AtomicU64::new(wait.max_ns),
+            wait_jitter_ppm: AtomicU64::new(wait.jitter_ppm.into()),
+            wait_seed: AtomicU64::new(wait.seed),
+        }
+    }
+
+    /// Whether calls are timed at all.
+    #[inline]
+    pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
+        match self.slow_limit_ns.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            limit => Some(limit),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        let rates = self.rates.load(Ordering::Relaxed);
+        let numbers = self.numbers.load(Ordering::Relaxed);
+        Rules {
+            failure_ppm: FAILURE_PPM.get(rates) as u32,
+            slow_ppm: SLOW_PPM.get(rates) as u32,
+            slow_limit_ns: self.slow_limit_ns.load(Ordering::Relaxed),
+            failure_count: FAILURE_COUNT.get(numbers) as u32,
+            run: self.run.load(Ordering::Relaxed) as u32,
+            min_calls: MIN_CALLS.get(numbers) as u32,
+        }
+    }
+
+    pub(crate) fn half_open(&self) -> HalfOpenConfig {
+        let word = self.half_open.load(Ordering::Relaxed);
+        HalfOpenConfig {
+            kind: match BY_RATE.get(word) {
+                0 => HalfOpenKind::Probes,
+                _ => HalfOpenKind::Rate,
+            },
+            places: PLACES.get(word) as u32,
+            decide_at: DECIDE_AT.get(word) as u32,
+        }
+    }
+
+    pub(crate) fn lease_ns(&self) -> u64 {
+        self.lease_ns.load(Ordering::Relaxed)
+    }
+
+    /// The wait of open period `attempt`, which is generation `generation`, in nanoseconds.
+    pub(crate) fn wait_ns(&self, attempt: u32, generation: u64) -> u64 {
+        let wait = WaitConfig {
+            initial_ns: self.wait_initial_ns.load(Ordering::Relaxed),
+            factor: f64::from_bits(self.wait_factor.load(Ordering::Relaxed)),
+            max_ns: self.wait_max_ns.load(Ordering::Relaxed),
+            jitter_ppm: self.wait_jitter_ppm.load(Ordering::Relaxed) as u32,
+            seed: self.wait_seed.load(Ordering::Relaxed),
+        };
+        wait.nanos(attempt, generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breaker::rules::WindowConfig;
+
+    #[test]
+    fn settings_come_back_from_their_words() {
+        let config = Config {
+            window: WindowConfig::Consecutive,
+            rules: Rules {
+                failure_ppm: 1_000_000,
+                slow_ppm: 999_999,
+                slow_limit_ns: 5,
+                failure_count: u32::MAX,
+                run: u32::MAX - 1,
+                min_calls: u32::MAX - 2,
+            },
+            half_open: HalfOpenConfig {
+                kind: HalfOpenKind::Rate,
+                places: 1_000,
+                decide_at: 999,
+            },
+            wait: WaitConfig {
+                initial_ns: 7,
+                factor: 1.5,
+                max_ns: 9,
+                jitter_ppm: 0,
+                seed: 3,
+            },
+            lease_ns: 11,
+            stripes: 1,
+        };
+        let limits = Limits::new(&config);
+        assert_eq!(limits.rules(), config.rules);
+        assert_eq!(limits.half_open(), config.half_open);
+        assert_eq!((limits.lease_ns(), limits.slow_limit_ns()), (11, Some(5)));
+        assert_eq!([1, 2].map(|attempt| limits.wait_ns(attempt, 0)), [7, 9]);
+    }
+}

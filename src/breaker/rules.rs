@@ -1,0 +1,175 @@
+//! The settings as the engine keeps them: validated, in integers, without clocks or closures.
+
+/// Parts per million: the unit of every rate.
+pub(crate) const PPM: u64 = 1_000_000;
+
+/// Whether `part` of `whole` reaches a rate; a rate of zero is a rule that is off.
+#[inline]
+pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {
+    ppm > 0 && u128::from(part) * u128::from(PPM) >= u128::from(ppm) * u128::from(whole)
+}
+
+/// The smallest `part` of `whole` that reaches a rate.
+#[inline]
+pub(crate) fn needed(ppm: u64, whole: u64) -> u64 {
+    (u128::from(ppm) * u128::from(whole)).div_ceil(u128::from(PPM)) as u64
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HalfOpenKind {
+    Probes,
+    Rate,
+}
+
+/// Validated settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) window: WindowConfig,
+    pub(crate) rules: Rules,
+    pub(crate) half_open: HalfOpenConfig,
+    pub(crate) wait: WaitConfig,
+    /// The probe lease, in nanoseconds.
+    pub(crate) lease_ns: u64,
+    /// Number of single-writer stripes.
+    pub(crate) stripes: u32,
+}
+
+/// The window, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WindowConfig {
+    Count { size: u32 },
+    Time { length_ns: u64, buckets: u32 },
+    Consecutive,
+}
+
+/// What trips a closed breaker. A zero stands for a rule that is off; none can be set to zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Failure rate in parts per million.
+    pub(crate) failure_ppm: u32,
+    /// Slow rate in parts per million.
+    pub(crate) slow_ppm: u32,
+    /// A call is slow if it takes longer than this many nanoseconds; `u64::MAX` when the rule is off.
+    pub(crate) slow_limit_ns: u64,
+    /// Failures in the window.
+    pub(crate) failure_count: u32,
+    /// Consecutive failures, by the rule or by the window.
+    pub(crate) run: u32,
+    /// Calls in the window below which the rates do not judge: clamped to a count window.
+    pub(crate) min_calls: u32,
+}
+
+impl Rules {
+    /// Whether any rate judges.
+    pub(crate) fn has_rate(&self) -> bool {
+        self.failure_ppm > 0 || self.slow_ppm > 0
+    }
+}
+
+/// Half-open, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HalfOpenConfig {
+    pub(crate) kind: HalfOpenKind,
+    pub(crate) places: u32,
+    /// Outcomes that decide: all places for probes; the smaller of `min_calls`, as configured, and places for a rate.
+    pub(crate) decide_at: u32,
+}
+
+/// The open wait, in the engine's units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct WaitConfig {
+    pub(crate) initial_ns: u64,
+    /// 1.0 for a fixed wait.
+    pub(crate) factor: f64,
+    /// `u64::MAX` for a fixed wait.
+    pub(crate) max_ns: u64,
+    /// The jitter ratio in parts per million.
+    pub(crate) jitter_ppm: u32,
+    pub(crate) seed: u64,
+}
+
+impl WaitConfig {
+    /// The wait of open period `attempt` (from 1) whose generation is `generation`, in nanoseconds.
+    ///
+    /// The jitter is a pure function of seed and generation, so that a reader who must know the deadline of an open
+    /// period that nobody has committed yet computes the same one as the thread that will commit it.
+    pub(crate) fn nanos(&self, attempt: u32, generation: u64) -> u64 {
+        let base = if self.factor > 1.0 {
+            let steps = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+            // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap.
+            let grown = self.initial_ns as f64 * self.factor.powi(steps);
+            (grown as u64).min(self.max_ns)
+        } else {
+            self.initial_ns.min(self.max_ns)
+        };
+        if self.jitter_ppm == 0 {
+            return base;
+        }
+        // A draw from -jitter to +jitter in parts per million of the wait.
+        let span = 2 * u64::from(self.jitter_ppm) + 1;
+        let draw = split_mix(self.seed ^ split_mix(generation)) % span;
+        let scaled = u128::from(base) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
+            / u128::from(PPM);
+        (scaled as u64).clamp(1, self.max_ns)
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64 finaliser (OOPSLA 2014): a bijection that scatters neighbouring inputs.
+fn split_mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_failures_of_five_reach_forty_percent() {
+        assert!(reaches(400_000, 2, 5));
+        assert!(!reaches(400_001, 2, 5));
+        assert!(!reaches(0, 5, 5), "a rule that is off is never reached");
+        assert!(reaches(PPM, u64::MAX, u64::MAX), "no overflow");
+    }
+
+    #[test]
+    fn what_is_needed_is_the_least_that_reaches() {
+        for ppm in [1, 333_333, 500_000, 999_999, PPM] {
+            for whole in [1, 2, 3, 10, 99, 100, 1_048_576] {
+                let least = needed(ppm, whole);
+                assert!(reaches(ppm, least, whole));
+                assert!(least == 0 || !reaches(ppm, least - 1, whole));
+            }
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_the_max_and_jitter_stays_within_its_ratio() {
+        let wait = |factor, jitter_ppm| WaitConfig {
+            initial_ns: 1_000,
+            factor,
+            max_ns: 5_000,
+            jitter_ppm,
+            seed: 7,
+        };
+        let doubling: Vec<u64> = (1..=5)
+            .map(|attempt| wait(2.0, 0).nanos(attempt, 0))
+            .collect();
+        assert_eq!(doubling, [1_000, 2_000, 4_000, 5_000, 5_000]);
+        assert_eq!(
+            wait(1e300, 0).nanos(u32::MAX, 0),
+            5_000,
+            "beyond every float"
+        );
+        let drawn: Vec<u64> = (0..1_000).map(|g| wait(1.0, 200_000).nanos(1, g)).collect();
+        assert!(drawn.iter().all(|ns| (800..=1_200).contains(ns)));
+        assert!(drawn.iter().any(|ns| *ns < 850) && drawn.iter().any(|ns| *ns > 1_150));
+        assert_eq!(
+            drawn[3],
+            wait(1.0, 200_000).nanos(1, 3),
+            "a pure function of seed and generation"
+        );
+    }
+}

@@ -1,0 +1,579 @@
+//! Time windows: a few buckets a thread, each carrying the number of the stretch of time that it counts.
+//!
+//! A bucket turns stale by itself when its number falls out of the window; the first outcome of a new number replaces
+//! it. As with the stripes of `window::stripes`, every word has one writer, and threads without a seat share words of
+//! their own. The lowest bit of each count says that its latest outcome is not settled yet: its thread is still
+//! judging, so it may be taken to stand before or after others that are not settled either.
+
+use crossbeam_utils::CachePadded;
+
+use crate::bits::Field;
+use crate::breaker::rules::{reaches, Rules};
+use crate::breaker::state::Word;
+use crate::event::TransitionCause;
+use crate::sync::{fence, AtomicU64, Ordering};
+use crate::window::counts::{Counts, Kind};
+
+/// No generation's name and no bucket's number.
+const NONE: u64 = u64::MAX;
+
+/// In a count: its latest outcome is not settled.
+const UNSETTLED: u64 = 1;
+/// In a count: one outcome.
+const ONE: u64 = 2;
+
+/// In a shared count: outcomes, how many of them are not settled, and a hash of generation and bucket.
+///
+/// A hash and not low bits, so that no number of generations or buckets brings an old count back; the chance that one
+/// does is 2^-27 each time an old count is met.
+const COUNT: Field = Field::first(27);
+const PENDING: Field = COUNT.then(10);
+const HASH: Field = PENDING.then(27);
+const _: () = assert!(HASH.is_last());
+
+/// The geometry: how instants become bucket numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    length_ns: u64,
+    buckets: u64,
+}
+
+impl Grid {
+    pub(crate) fn new(length_ns: u64, buckets: u32) -> Self {
+        Grid {
+            length_ns,
+            buckets: buckets.into(),
+        }
+    }
+
+    /// The number of the bucket that an instant lies in: bucket k covers `[k * length / b, (k + 1) * length / b)`.
+    pub(crate) fn number(self, now: u64) -> u64 {
+        let number = u128::from(now) * u128::from(self.buckets) / u128::from(self.length_ns);
+        // No bucket is shorter than a nanosecond, so this fits; the very last number stands for none.
+        (number as u64).min(NONE - 1)
+    }
+
+    /// The first instant of a bucket, cut to the end of time.
+    fn start(self, number: u64) -> u64 {
+        let start = (u128::from(number) * u128::from(self.length_ns)).div_ceil(self.buckets.into());
+        u64::try_from(start).unwrap_or(u64::MAX)
+    }
+
+    fn slot(self, number: u64) -> usize {
+        (number % self.buckets) as usize
+    }
+
+    /// Whether a bucket is in the window that ends with bucket `last`.
+    fn holds(self, last: u64, number: u64) -> bool {
+        number <= last && last - number < self.buckets
+    }
+}
+
+/// One bucket of one thread.
+#[repr(align(64))]
+struct Bucket {
+    number: AtomicU64,
+    counts: [AtomicU64; 4],
+}
+
+/// The buckets of one thread.
+struct Stripe {
+    /// The name of the generation that the rest belongs to.
+    generation: AtomicU64,
+    /// The first instant of the bucket that is warm, its length (zero if none is), and its slot.
+    start: AtomicU64,
+    length: AtomicU64,
+    slot: AtomicU64,
+    buckets: Box<[Bucket]>,
+}
+
+/// One bucket of the threads without seats.
+struct Shared {
+    /// The newest number that was counted here: older ones come too late.
+    newest: AtomicU64,
+    counts: [AtomicU64; 4],
+}
+
+pub(crate) struct Buckets {
+    grid: Grid,
+    stripes: Box<[CachePadded<Stripe>]>,
+    shared: Box<[CachePadded<Shared>]>,
+}
+
+/// What a reader found in a window: outcomes that are settled, and outcomes whose threads are still judging.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Found {
+    settled: Counts,
+    pending: Counts,
+}
+
+impl Found {
+    fn add(&mut self, kind: Kind, settled: u64, pending: u64) {
+        self.settled.add(kind, settled);
+        self.pending.add(kind, pending);
+    }
+
+    fn total(&self) -> Counts {
+        let Found {
+            settled: a,
+            pending: b,
+        } = self;
+        Counts {
+            calls: a.calls + b.calls,
+            failures: a.failures + b.failures,
+            slow: a.slow + b.slow,
+            slow_failures: a.slow_failures + b.slow_failures,
+        }
+    }
+
+    /// The verdict in the order of the pending outcomes that is least likely to trip.
+    ///
+    /// If that trips, every order does; if no thread finds that it does, there is an order in which none trips. The
+    /// settled outcomes were judged by their own threads; so it is asked what the window is from the first pending
+    /// outcome on, and from the minimum on, when those that are no failures come first.
+    fn judge(&self, rules: &Rules) -> Option<TransitionCause> {
+        let total = self.total();
+        if total.calls >= u64::from(rules.min_calls) {
+            let from = (self.settled.calls + 1)
+                .max(rules.min_calls.into())
+                .min(total.calls);
+            let at_least = |bad: u64, pending_bad: u64| {
+                let good = self.pending.calls - pending_bad;
+                bad + (from - self.settled.calls.min(from))
+                    .saturating_sub(good)
+                    .min(pending_bad)
+            };
+            for (calls, failures) in [
+                (from, at_least(self.settled.failures, self.pending.failures)),
+                (total.calls, total.failures),
+            ] {
+                if reaches(rules.failure_ppm.into(), failures, calls) {
+                    return Some(TransitionCause::FailureRate { failures, calls });
+                }
+            }
+            for (calls, slow_calls) in [
+                (from, at_least(self.settled.slow, self.pending.slow)),
+                (total.calls, total.slow),
+            ] {
+                if reaches(rules.slow_ppm.into(), slow_calls, calls) {
+                    return Some(TransitionCause::SlowRate { slow_calls, calls });
+                }
+            }
+        }
+        total.judge_count(rules)
+    }
+}
+
+/// Where an outcome was counted, to settle it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    slot: usize,
+    number: u64,
+}
+
+impl Stripe {
+    fn new(buckets: u64) -> Self {
+        Stripe {
+            generation: AtomicU64::new(NONE),
+            start: AtomicU64::new(0),
+            length: AtomicU64::new(0),
+            slot: AtomicU64::new(0),
+            buckets: (0..buckets)
+                .map(|_| Bucket {
+                    number: AtomicU64::new(NONE),
+                    counts: core::array::from_fn(|_| AtomicU64::new(0)),
+                })
+                .collect(),
+        }
+    }
+
+    /// Moves this stripe to a generation; only its owner calls this. Its price is a store a bucket.
+    fn enter(&self, name: Word) {
+        if self.generation.load(Ordering::Relaxed) == name.bits() {
+            return;
+        }
+        self.generation.store(NONE, Ordering::Relaxed);
+        self.length.store(0, Ordering::Relaxed);
+        for bucket in &self.buckets {
+            bucket.number.store(NONE, Ordering::Relaxed);
+        }
+        // E5: publishes the empty buckets to `Buckets::find`.
+        self.generation.store(name.bits(), Ordering::Release);
+    }
+}
+
+impl Bucket {
+    /// Makes this bucket that of a number, unless it is that of a later one; only its owner calls this.
+    fn turn_to(&self, number: u64) -> bool {
+        let old = self.number.load(Ordering::Relaxed);
+        if old == number {
+            return true;
+        }
+        if old != NONE && old > number {
+            return false; // The clock stepped back: the later bucket stays, so that the window is right again later.
+        }
+        self.number.store(NONE, Ordering::Relaxed);
+        for count in &self.counts {
+            // E9: who reads this zero, or any later count, reads the number above as withdrawn or replaced.
+            count.store(0, Ordering::Release);
+        }
+        // E9: who reads this number reads no count of the old one.
+        self.number.store(number, Ordering::Release);
+        true
+    }
+}
+
+impl Buckets {
+    pub(crate) fn new(grid: Grid, stripes: usize) -> Self {
+        Buckets {
+            grid,
+            stripes: (0..stripes)
+                .map(|_| CachePadded::new(Stripe::new(grid.buckets)))
+                .collect(),
+            shared: (0..grid.buckets)
+                .map(|_| {
+                    CachePadded::new(Shared {
+                        newest: AtomicU64::new(0),
+                        counts: core::array::from_fn(|_| AtomicU64::new(0)),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Counts a success that can change no verdict: the whole hot path of a time window.
+    ///
+    /// `false`, with nothing counted, when it is the thread's first outcome in this bucket, or the minimum was not
+    /// reached when it last looked.
+    ///
+    /// Wait-free: five loads and a store, no locked instruction, no line that another thread's success touches.
+    #[inline]
+    pub(crate) fn count_warm(&self, seat: usize, name: Word, now: u64) -> bool {
+        let Some(stripe) = self.stripes.get(seat) else {
+            return false;
+        };
+        let since = now.wrapping_sub(stripe.start.load(Ordering::Relaxed));
+        if stripe.generation.load(Ordering::Relaxed) != name.bits()
+            || since >= stripe.length.load(Ordering::Relaxed)
+        {
+            return false;
+        }
+        let slot = stripe.slot.load(Ordering::Relaxed) as usize;
+        let Some(bucket) = stripe.buckets.get(slot) else {
+            return false;
+        };
+        let count = &bucket.counts[Kind::Plain as usize];
+        let next = count.load(Ordering::Relaxed).wrapping_add(ONE);
+        // E9: as in `turn_to`.
+        count.store(next, Ordering::Release);
+        true
+    }
+
+    /// Counts an outcome, not settled yet. `None` if its bucket has been replaced by a later one: it is in no window
+    /// once time has caught up.
+    pub(crate) fn count(&self, seat: usize, name: Word, now: u64, kind: Kind) -> Option<Counted> {
+        let number = self.grid.number(now);
+        let slot = self.grid.slot(number);
+        let Some(stripe) = self.stripes.get(seat) else {
+            return self.count_shared(name, slot, number, kind);
+        };
+        stripe.enter(name);
+        let bucket = &stripe.buckets[slot];
+        if !bucket.turn_to(number) {
+            return None;
+        }
+        let count = &bucket.counts[kind as usize];
+        // E9: as in `turn_to`.
+        count.store(
+            (count.load(Ordering::Relaxed) + ONE) | UNSETTLED,
+            Ordering::Release,
+        );
+        Some(Counted { slot, number })
+    }
+
+    /// Settles an outcome: its thread has judged. `warm`: further successes in this bucket need not.
+    pub(crate) fn settle(&self, seat: usize, name: Word, at: Counted, kind: Kind, warm: bool) {
+        let Some(stripe) = self.stripes.get(seat) else {
+            return self.settle_shared(name, at, kind);
+        };
+        let count = &stripe.buckets[at.slot].counts[kind as usize];
+        // E9: who reads this as settled reads the verdict's consequences too, if it had any: the state word.
+        count.store(
+            count.load(Ordering::Relaxed) & !UNSETTLED,
+            Ordering::Release,
+        );
+        let start = self.grid.start(at.number);
+        let length = if warm {
+            self.grid.start(at.number + 1) - start
+        } else {
+            0
+        };
+        stripe.start.store(start, Ordering::Relaxed);
+        stripe.slot.store(at.slot as u64, Ordering::Relaxed);
+        stripe.length.store(length, Ordering::Relaxed);
+    }
+
+    /// What an outcome that was just counted makes of the window, and whether the minimum is reached.
+    pub(crate) fn judge(
+        &self,
+        seat: usize,
+        name: Word,
+        at: Counted,
+        rules: &Rules,
+    ) -> (bool, Option<TransitionCause>) {
+        // E1: of two outcomes that together make a verdict, each counts itself before its fence and reads the other
+        // after it: at least one of them sees both.
+        fence(Ordering::SeqCst);
+        let (found, newest) = self.find(name, at.number, Some(seat));
+        let cause = found.judge(rules);
+        let reached = found.total().calls >= u64::from(rules.min_calls);
+        if cause.is_some() || newest <= at.number || !self.grid.holds(newest, at.number) {
+            return (reached, cause);
+        }
+        // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.
+        let (found, _) = self.find(name, newest, None);
+        (reached, found.judge(rules))
+    }
+
+    /// The window as it stands; exact at rest.
+    pub(crate) fn counts(&self, name: Word, now: u64) -> Counts {
+        self.find(name, self.grid.number(now), None).0.total()
+    }
+
+    /// The window that ends with bucket `last`, and the newest bucket that another thread than `seat`'s has counted in.
+    ///
+    /// If the thread of `seat` itself has counted in a later bucket, the clock has stepped back, and `last` is the
+    /// answer.
+    fn find(&self, name: Word, last: u64, seat: Option<usize>) -> (Found, u64) {
+        let mut found = Found::default();
+        let mut newest = last;
+        let mut stepped_back = false;
+        for (index, stripe) in self.stripes.iter().enumerate() {
+            // E5, reading end.
+            if stripe.generation.load(Ordering::Acquire) != name.bits() {
+                continue;
+            }
+            for bucket in &stripe.buckets {
+                // E9, reading end, of the number and of each count.
+                let number = bucket.number.load(Ordering::Acquire);
+                if number == NONE {
+                    continue;
+                }
+                if number > last {
+                    newest = newest.max(number);
+                    stepped_back |= seat == Some(index);
+                    continue;
+                }
+                if !self.grid.holds(last, number) {
+                    continue;
+                }
+                let counts = bucket
+                    .counts
+                    .each_ref()
+                    .map(|count| count.load(Ordering::Acquire));
+                if bucket.number.load(Ordering::Relaxed) != number {
+                    continue; // Replaced meanwhile, by a bucket that this window does not hold.
+                }
+                for (kind, count) in Kind::ALL.into_iter().zip(counts) {
+                    let pending = count & UNSETTLED;
+                    found.add(kind, count / ONE - pending, pending);
+                }
+            }
+        }
+        self.find_shared(name, last, &mut found);
+        (found, if stepped_back { last } else { newest })
+    }
+
+    // ===== threads without a seat =====
+
+    /// Lock-free: an exchange fails only because another thread's outcome was counted or settled.
+    #[cold]
+    fn count_shared(&self, name: Word, slot: usize, number: u64, kind: Kind) -> Option<Counted> {
+        let shared = &self.shared[slot];
+        let word = &shared.counts[kind as usize];
+        let hash = hash(name, number);
+        loop {
+            let seen = word.load(Ordering::Acquire);
+            // Read after `seen`: if a later bucket has been counted here, either this shows it or the exchange fails.
+            if shared.newest.fetch_max(number, Ordering::AcqRel) > number {
+                return None;
+            }
+            let same = if HASH.get(seen) == hash {
+                seen
+            } else {
+                HASH.put(hash)
+            };
+            if COUNT.get(same) == COUNT.max() || PENDING.get(same) == PENDING.max() {
+                return None;
+            }
+            let next = PENDING.set(same, PENDING.get(same) + 1) + 1;
+            if word
+                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
+            {
+                return Some(Counted { slot, number });
+            }
+        }
+    }
+
+    /// Lock-free, as `count_shared`.
+    #[cold]
+    fn settle_shared(&self, name: Word, at: Counted, kind: Kind) {
+        let word = &self.shared[at.slot].counts[kind as usize];
+        let hash = hash(name, at.number);
+        let mut seen = word.load(Ordering::Relaxed);
+        while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
+            let next = PENDING.set(seen, PENDING.get(seen) - 1);
+            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    fn find_shared(&self, name: Word, last: u64, found: &mut Found) {
+        for (slot, shared) in self.shared.iter().enumerate() {
+            // The one bucket of the window that can be in this slot.
+            let back =
+                (self.grid.slot(last) as u64 + self.grid.buckets - slot as u64) % self.grid.buckets;
+            let Some(number) = last.checked_sub(back) else {
+                continue;
+            };
+            let hash = hash(name, number);
+            for kind in Kind::ALL {
+                let word = shared.counts[kind as usize].load(Ordering::Acquire);
+                if word != 0 && HASH.get(word) == hash {
+                    let pending = PENDING.get(word);
+                    found.add(kind, COUNT.get(word) - pending, pending);
+                }
+            }
+        }
+    }
+}
+
+/// Scatters a generation and a bucket over the hash's bits.
+fn hash(name: Word, number: u64) -> u64 {
+    let mixed = (name.bits() ^ number.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29) ^ number).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed >> (u64::BITS - HASH.width())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::State;
+
+    const RULES: Rules = Rules {
+        failure_ppm: 400_000,
+        slow_ppm: 0,
+        slow_limit_ns: u64::MAX,
+        failure_count: 0,
+        run: 0,
+        min_calls: 2,
+    };
+
+    fn name(generation: u64) -> Word {
+        Word::name(State::Closed, generation)
+    }
+
+    fn record(buckets: &Buckets, seat: usize, now: u64, kind: Kind) {
+        if let Some(at) = buckets.count(seat, name(0), now, kind) {
+            buckets.settle(seat, name(0), at, kind, false);
+        }
+    }
+
+    #[test]
+    fn bucket_numbers_follow_exact_fractions() {
+        let grid = Grid::new(7, 3); // Buckets begin at 0, 7/3, 14/3, 7, ...
+        let numbers: Vec<u64> = (0..10).map(|now| grid.number(now)).collect();
+        assert_eq!(numbers, [0, 0, 0, 1, 1, 2, 2, 3, 3, 3]);
+        for number in 0..100 {
+            assert_eq!(grid.number(grid.start(number)), number);
+            assert_eq!(grid.number(grid.start(number + 1) - 1), number);
+        }
+        assert_eq!(
+            Grid::new(5, 5).number(u64::MAX),
+            NONE - 1,
+            "the last number stands for none"
+        );
+    }
+
+    #[test]
+    fn outcomes_leave_with_their_bucket_and_idle_time_empties_the_window() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(30, 3), 1);
+            for now in [5, 15, 25] {
+                record(&buckets, seat, now, Kind::Failure);
+            }
+            let failures = |now| buckets.counts(name(0), now).failures;
+            assert_eq!(
+                [29, 30, 39, 40, 50, 1_000].map(failures),
+                [3, 2, 2, 1, 0, 0]
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_spoils_nothing_for_later() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(30, 3), 1);
+            record(&buckets, seat, 95, Kind::Failure);
+            record(&buckets, seat, 5, Kind::Failure); // The same slot, three windows ago.
+            assert_eq!(buckets.counts(name(0), 5).failures, 0, "not shown");
+            assert_eq!(buckets.counts(name(0), 95).failures, 1, "right again");
+            record(&buckets, seat, 85, Kind::Failure);
+            assert_eq!(
+                buckets.counts(name(0), 95).failures,
+                2,
+                "a step within the window loses nothing"
+            );
+        }
+    }
+
+    #[test]
+    fn another_generation_sees_nothing() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(30, 3), 1);
+            record(&buckets, seat, 5, Kind::Failure);
+            assert_eq!(buckets.counts(name(1), 5), Counts::default());
+        }
+    }
+
+    #[test]
+    fn overlapping_outcomes_are_judged_in_their_mildest_order() {
+        let judge = |settled: [u64; 2], pending: [u64; 2]| {
+            let mut found = Found::default();
+            found.add(Kind::Plain, settled[0], pending[0]);
+            found.add(Kind::Failure, settled[1], pending[1]);
+            found.judge(&RULES)
+        };
+        // One failure, then three overlapping successes: every order trips at one of two.
+        let cause = TransitionCause::FailureRate {
+            failures: 1,
+            calls: 2,
+        };
+        assert_eq!(judge([0, 1], [3, 0]), Some(cause));
+        // The successes were first and are done: no order trips.
+        assert_eq!(judge([3, 0], [0, 1]), None);
+        assert_eq!(judge([3, 1], [1, 0]), None);
+        // A failure that overlaps four successes may come last.
+        assert_eq!(judge([0, 0], [4, 1]), None);
+        // Two of them trip even so.
+        let cause = TransitionCause::FailureRate {
+            failures: 2,
+            calls: 5,
+        };
+        assert_eq!(judge([0, 0], [3, 2]), Some(cause));
+    }
+
+    #[test]
+    fn shared_words_count_like_owned_ones() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let at = buckets.count(0, name(0), 5, Kind::Slow).unwrap();
+        let (found, _) = buckets.find(name(0), 0, None);
+        assert_eq!((found.settled.calls, found.pending.slow), (0, 1));
+        buckets.settle(0, name(0), at, Kind::Slow, true);
+        let (found, _) = buckets.find(name(0), 0, None);
+        assert_eq!((found.settled.slow, found.pending.calls), (1, 0));
+    }
+}

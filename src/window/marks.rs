@@ -1,0 +1,271 @@
+//! The ring of marked outcomes: where failures (and slow calls) stand among all calls.
+//!
+//! A marked outcome takes a ticket, reads how many plain successes were counted before it, and leaves both in the slot
+//! of its ticket. Plain successes leave nothing here. `window::verdict` reads positions out of it; the protocol and
+//! its proof are on the architecture page.
+
+use crossbeam_utils::CachePadded;
+
+use crate::bits::{widen, Field};
+use crate::breaker::state::Word;
+use crate::sync::{AtomicU64, Ordering};
+use crate::window::counts::Kind;
+
+/// An entry: what it marks, whose it is, and how many plain successes stand before it.
+///
+/// `KIND` is never zero in a written entry. `ERA` holds the generation's low bits: entries below the generation's base
+/// ticket are void anyway, and only the generation before can have tickets above it, so one bit would do. `LAP` tells
+/// this ticket from one that had the same slot a whole number of laps ago. `BEFORE` is compared by difference: 2^47
+/// successes between two marks of one window (16 days at one hundred million a second) would be mistaken.
+const KIND: Field = Field::first(2);
+const ERA: Field = KIND.then(2);
+const LAP: Field = ERA.then(12);
+const BEFORE: Field = LAP.then(48);
+const _: () = assert!(BEFORE.is_last());
+
+/// In the skip word: the ticket below which no trip is possible, and the low bits of the generation that found so.
+const SKIP_TICKET: Field = Field::first(48);
+const SKIP_ERA: Field = SKIP_TICKET.then(16);
+
+/// A written entry, read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) kind: Kind,
+    /// Plain successes counted before it, as its own thread read them.
+    pub(crate) before: u64,
+}
+
+pub(crate) struct Marks {
+    head: CachePadded<Head>,
+    ring: Box<[AtomicU64]>,
+    /// Slots beyond the entries asked for: room for tickets that were never written.
+    spare: u64,
+}
+
+struct Head {
+    /// The next ticket. Never reset: a ticket names one attempt for ever.
+    next: AtomicU64,
+    /// The first ticket that may be of a generation, for the current one and the next, by the generation's low bit.
+    base: [AtomicU64; 2],
+    /// One more than the name of the latest generation whose window that ends at the minimum has been judged.
+    crossed: AtomicU64,
+    /// Below this ticket no trip is possible.
+    skip: AtomicU64,
+}
+
+impl Marks {
+    /// A ring that holds `entries` written entries and as many holes as `spare` says.
+    pub(crate) fn new(entries: usize, spare: usize) -> Self {
+        let slots = (entries + spare).next_power_of_two();
+        Marks {
+            head: CachePadded::new(Head {
+                // One lap is skipped, so that no ticket has the lap of an empty slot.
+                next: AtomicU64::new(slots as u64),
+                base: [AtomicU64::new(slots as u64), AtomicU64::new(slots as u64)],
+                crossed: AtomicU64::new(0),
+                skip: AtomicU64::new(0),
+            }),
+            ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
+            spare: (slots - entries) as u64,
+        }
+    }
+
+    /// Slots beyond the entries that the windows need.
+    pub(crate) fn spare(&self) -> u64 {
+        self.spare
+    }
+
+    /// Tickets that the ring can hold.
+    pub(crate) fn slots(&self) -> u64 {
+        self.ring.len() as u64
+    }
+
+    fn lap(&self, ticket: u64) -> u64 {
+        ticket >> self.ring.len().trailing_zeros()
+    }
+
+    fn slot(&self, ticket: u64) -> &AtomicU64 {
+        &self.ring[ticket as usize & (self.ring.len() - 1)]
+    }
+
+    // ===== writing =====
+
+    /// Takes a ticket.
+    pub(crate) fn take_ticket(&self) -> u64 {
+        // E3: the chain of tickets: what happened before an earlier ticket was taken is visible to every later one,
+        // so the sum that a later ticket reads counts it.
+        self.head.next.fetch_add(1, Ordering::AcqRel)
+    }
+
+    /// Leaves a mark in the slot of its ticket, unless the ring has gone round since.
+    pub(crate) fn write(&self, ticket: u64, name: Word, mark: Mark) {
+        let entry = KIND.put(mark.kind.code())
+            | ERA.put(name.named_generation())
+            | LAP.put(self.lap(ticket))
+            | BEFORE.put(mark.before);
+        let slot = self.slot(ticket);
+        // E4: acquires the ticket of whoever wrote this slot, so that `next_ticket` is beyond it.
+        let mut seen = slot.load(Ordering::Acquire);
+        // Bounded by the number of threads: what the slot held is of an earlier lap (the next lap's ticket was not taken
+        // when it was read), and only a thread that took an earlier ticket of this slot and has not written it yet can
+        // get in between; each does so once, and none joins them.
+        while self.next_ticket() - ticket <= self.slots() {
+            // E4: publishes the mark to whoever reads the slot in `Marks::read`.
+            match slot.compare_exchange(seen, entry, Ordering::Release, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+        // A whole lap of later marks is in the ring: this one is in no window any more.
+    }
+
+    // ===== reading =====
+
+    /// The ticket that will be taken next.
+    pub(crate) fn next_ticket(&self) -> u64 {
+        // E3, reading end.
+        self.head.next.load(Ordering::Acquire)
+    }
+
+    /// The mark of a ticket, if it is written and of this generation. `near` is a number of successes of about now.
+    pub(crate) fn read(&self, ticket: u64, name: Word, near: u64) -> Option<Mark> {
+        // E4, reading end.
+        let entry = self.slot(ticket).load(Ordering::Acquire);
+        let kind = Kind::ALL[KIND.get(entry) as usize];
+        let written = kind != Kind::Plain
+            && LAP.get(entry) == self.lap(ticket) & LAP.max()
+            && ERA.get(entry) == name.named_generation() & ERA.max();
+        written.then(|| Mark {
+            kind,
+            before: widen(BEFORE.get(entry), BEFORE.width(), near),
+        })
+    }
+
+    /// The first ticket that may be of this generation.
+    pub(crate) fn base(&self, name: Word) -> u64 {
+        // E2, reading end: the base was noted before the state word that named this generation.
+        self.head.base[name.named_generation() as usize & 1].load(Ordering::Acquire)
+    }
+
+    /// Notes the first ticket that may be of a generation that is about to begin.
+    ///
+    /// `ticket` was read while the generation before it was the current one.
+    pub(crate) fn note_base(&self, generation: u64, ticket: u64) {
+        // Only ever forwards, so that a thread that slept here takes nothing back. E2: the exchange of the state word
+        // publishes it.
+        self.head.base[generation as usize & 1].fetch_max(ticket, Ordering::Relaxed);
+    }
+
+    // ===== the minimum =====
+
+    /// Whether somebody has judged this generation's window that ends at the minimum.
+    pub(crate) fn crossed(&self, name: Word) -> bool {
+        // Relaxed: who sees it set skips a judgement that others have made; it reads nothing that they wrote.
+        self.head.crossed.load(Ordering::Relaxed) == name.bits() + 1
+    }
+
+    /// Notes that the minimum is reached and judged.
+    pub(crate) fn set_crossed(&self, name: Word) {
+        // Names of one state grow with the generation, so a thread that slept takes nothing back. Metrics-only never
+        // judges, and its names (above all closed ones of the same age) never come here.
+        self.head
+            .crossed
+            .fetch_max(name.bits() + 1, Ordering::Relaxed);
+    }
+
+    // ===== the skip =====
+
+    /// The ticket below which a recount of this generation has found that no trip is possible.
+    pub(crate) fn skip(&self, name: Word) -> u64 {
+        // E8: acquires the sums that the recount has read, so that this thread reads none that is older.
+        let skip = self.head.skip.load(Ordering::Acquire);
+        if SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max() {
+            SKIP_TICKET.get(skip)
+        } else {
+            0
+        }
+    }
+
+    /// Notes that no trip is possible below a ticket.
+    pub(crate) fn set_skip(&self, name: Word, ticket: u64) {
+        let skip = SKIP_ERA.put(name.named_generation()) | SKIP_TICKET.put(ticket);
+        // E8: publishes the sums that the recount has read.
+        self.head.skip.store(skip, Ordering::Release);
+    }
+
+    /// Clears a skip of any generation but `current`, so that its few bits never meet twice.
+    pub(crate) fn sweep(&self, current: u64) {
+        let seen = self.head.skip.load(Ordering::Relaxed);
+        if seen != 0 && SKIP_ERA.get(seen) != current & SKIP_ERA.max() {
+            let _ = self
+                .head
+                .skip
+                .compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::State;
+
+    fn name(generation: u64) -> Word {
+        Word::name(State::Closed, generation)
+    }
+
+    #[test]
+    fn a_mark_is_read_back_by_its_own_ticket_and_generation_only() {
+        let marks = Marks::new(3, 1);
+        let first = marks.take_ticket();
+        assert_eq!(first, 4, "the first lap is skipped");
+        let mark = Mark {
+            kind: Kind::SlowFailure,
+            before: u64::MAX - 3,
+        };
+        marks.write(first, name(5), mark);
+        assert_eq!(marks.read(first, name(5), u64::MAX), Some(mark));
+        assert_eq!(marks.read(first, name(4), u64::MAX), None);
+        assert_eq!(
+            marks.read(first + 4, name(5), u64::MAX),
+            None,
+            "a lap later it is another ticket"
+        );
+        assert_eq!(
+            marks.read(first + 1, name(5), u64::MAX),
+            None,
+            "never written"
+        );
+    }
+
+    #[test]
+    fn a_late_writer_replaces_an_older_lap_and_leaves_a_newer_one() {
+        let marks = Marks::new(3, 1);
+        let mark = |before| Mark {
+            kind: Kind::Failure,
+            before,
+        };
+        let late = marks.take_ticket();
+        for _ in 0..4 {
+            let ticket = marks.take_ticket();
+            marks.write(ticket, name(0), mark(ticket));
+        }
+        marks.write(late, name(0), mark(1));
+        assert_eq!(marks.read(late, name(0), 1), None);
+        assert_eq!(marks.read(late + 4, name(0), 1), Some(mark(late + 4)));
+    }
+
+    #[test]
+    fn skips_die_with_their_generation() {
+        let marks = Marks::new(1, 0);
+        marks.set_skip(name(3), 70);
+        assert_eq!((marks.skip(name(3)), marks.skip(name(4))), (70, 0));
+        marks.sweep(3);
+        assert_eq!(marks.skip(name(3)), 70);
+        marks.sweep(4);
+        assert_eq!(
+            (marks.skip(name(3)), marks.skip(name(3 + (1 << 16)))),
+            (0, 0)
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! Counts of plain successes, one cache line a thread: a load and a store to count, a sum to read.
+//!
+//! A stripe has one writer, the thread that holds its seat. Everything in it belongs to the generation that its
+//! `generation` word names, so a thread that slept through a change of state can only spoil words that say of
+//! themselves that they are stale. Threads without a seat of their own share one overflow word.
+
+use crossbeam_utils::CachePadded;
+
+use crate::bits::Field;
+use crate::breaker::state::Word;
+use crate::sync::{AtomicU64, Ordering};
+
+/// No generation's name: states have codes up to 5.
+const NONE: u64 = u64::MAX;
+
+/// In `Stripe::count`: set once this thread has seen the minimum of calls reached in this generation.
+const WARM: u64 = 1;
+/// In `Stripe::count`: one success.
+const ONE: u64 = 2;
+
+/// In the overflow words: the count below, the generation's low bits above.
+///
+/// 2^42 successes of overflow threads in one generation (an hour at one a nanosecond) and the count runs into its
+/// neighbour's bits, so it stops one short of that. 22 bits of generation suffice since every transition sweeps the
+/// word: `Stripes::sweep`.
+const COUNT: Field = Field::first(42);
+const TAG: Field = COUNT.then(22);
+
+/// In the overflow word of runs: its length, the low bits of the number of successes before it, and of the generation.
+///
+/// Two runs with a multiple of 2^16 successes between them, of overflow threads only, are added up.
+const RUN: Field = Field::first(32);
+const BEFORE: Field = RUN.then(16);
+const RUN_TAG: Field = BEFORE.then(16);
+
+/// The words of one thread.
+pub(crate) struct Stripe {
+    /// The name of the generation that the rest belongs to.
+    generation: AtomicU64,
+    /// Plain successes times two, plus the warm bit.
+    count: AtomicU64,
+    /// How many successes were counted before this thread's latest failure.
+    run_before: AtomicU64,
+    /// How many of this thread's failures saw just that many.
+    run: AtomicU64,
+}
+
+pub(crate) struct Stripes {
+    stripes: Box<[CachePadded<Stripe>]>,
+    overflow: CachePadded<Overflow>,
+}
+
+struct Overflow {
+    count: AtomicU64,
+    run: AtomicU64,
+}
+
+impl Stripe {
+    fn new() -> Self {
+        Stripe {
+            generation: AtomicU64::new(NONE),
+            count: AtomicU64::new(0),
+            run_before: AtomicU64::new(0),
+            run: AtomicU64::new(0),
+        }
+    }
+
+    /// Moves this stripe to a generation; only its owner calls this.
+    fn enter(&self, name: Word) {
+        if self.generation.load(Ordering::Relaxed) != name.bits() {
+            self.count.store(0, Ordering::Relaxed);
+            self.run.store(0, Ordering::Relaxed);
+            // E5: publishes the zeroes above to `Stripes::sum` and `Stripes::run_after`: who sees the new name sees
+            // no count of the old generation under it.
+            self.generation.store(name.bits(), Ordering::Release);
+        }
+    }
+}
+
+impl Stripes {
+    pub(crate) fn new(stripes: usize) -> Self {
+        Stripes {
+            stripes: (0..stripes)
+                .map(|_| CachePadded::new(Stripe::new()))
+                .collect(),
+            overflow: CachePadded::new(Overflow {
+                count: AtomicU64::new(0),
+                run: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Counts a success that can change no verdict: the whole hot path of a count or consecutive window.
+    ///
+    /// `false`, with nothing counted, when the thread has no stripe of its own, has not yet recorded in this
+    /// generation, or has not yet seen the minimum reached.
+    ///
+    /// Wait-free: two loads and a store, no locked instruction, no line that another thread's success touches.
+    #[inline]
+    pub(crate) fn count_warm(&self, seat: usize, name: Word) -> bool {
+        let Some(stripe) = self.stripes.get(seat) else {
+            return false;
+        };
+        let count = stripe.count.load(Ordering::Relaxed);
+        if stripe.generation.load(Ordering::Relaxed) != name.bits() || count & WARM == 0 {
+            return false;
+        }
+        stripe
+            .count
+            .store(count.wrapping_add(ONE), Ordering::Relaxed);
+        true
+    }
+
+    /// Counts a success of a thread that may have to judge afterwards.
+    pub(crate) fn count(&self, seat: usize, name: Word) {
+        match self.stripes.get(seat) {
+            Some(stripe) => {
+                stripe.enter(name);
+                let count = stripe.count.load(Ordering::Relaxed);
+                stripe
+                    .count
+                    .store(count.wrapping_add(ONE), Ordering::Relaxed);
+            }
+            None => self.count_overflow(name),
+        }
+    }
+
+    /// Notes that this thread has seen the minimum reached.
+    pub(crate) fn set_warm(&self, seat: usize) {
+        if let Some(stripe) = self.stripes.get(seat) {
+            let count = stripe.count.load(Ordering::Relaxed);
+            stripe.count.store(count | WARM, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a success in the shared word.
+    ///
+    /// Lock-free: an exchange fails only because another overflow thread's has succeeded.
+    #[cold]
+    fn count_overflow(&self, name: Word) {
+        let tag = TAG.put(name.named_generation());
+        let word = &self.overflow.count;
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let next = if COUNT.set(seen, 0) != tag {
+                tag | 1
+            } else if COUNT.get(seen) == COUNT.max() {
+                return;
+            } else {
+                seen + 1
+            };
+            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Clears overflow words of any generation but `current`, so that their few bits never meet twice.
+    ///
+    /// Every transition does this before it leaves `current`.
+    pub(crate) fn sweep(&self, current: u64) {
+        for (word, tag) in [(&self.overflow.count, TAG), (&self.overflow.run, RUN_TAG)] {
+            let seen = word.load(Ordering::Relaxed);
+            if seen != 0 && tag.get(seen) != current & tag.max() {
+                // A lost race means that somebody has just written the word afresh.
+                let _ = word.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The plain successes of a generation.
+    ///
+    /// It counts at least those that happen before the call, and none that the call happens before.
+    #[inline]
+    pub(crate) fn sum(&self, name: Word) -> u64 {
+        let mut sum = self.overflow_count(name);
+        for stripe in &self.stripes {
+            // E5: acquires the zeroes that `Stripe::enter` stored before this name.
+            if stripe.generation.load(Ordering::Acquire) == name.bits() {
+                // If the owner has moved on since, its count is of a later generation: then the caller's is over, and
+                // whatever it concludes meets a state word that has changed.
+                sum += stripe.count.load(Ordering::Relaxed) / ONE;
+            }
+        }
+        sum
+    }
+
+    fn overflow_count(&self, name: Word) -> u64 {
+        let word = self.overflow.count.load(Ordering::Relaxed);
+        if TAG.get(word) == name.named_generation() & TAG.max() {
+            COUNT.get(word)
+        } else {
+            0
+        }
+    }
+
+    // ===== long runs of failures =====
+
+    /// Counts a failure that saw `before` successes before it.
+    ///
+    /// The ring of positions holds every run that a limit can trip on; these words are for runs that outgrow it.
+    pub(crate) fn count_failure(&self, seat: usize, name: Word, before: u64) {
+        match self.stripes.get(seat) {
+            Some(stripe) => {
+                stripe.enter(name);
+                let run = stripe.run.load(Ordering::Relaxed);
+                if stripe.run_before.load(Ordering::Relaxed) == before {
+                    stripe.run.store(run.saturating_add(1), Ordering::Relaxed);
+                } else {
+                    // E6: the length is zero while the two words disagree, so a reader never takes an old length for
+                    // a new run.
+                    stripe.run.store(0, Ordering::Relaxed);
+                    stripe.run_before.store(before, Ordering::Release);
+                    stripe.run.store(1, Ordering::Relaxed);
+                }
+            }
+            None => self.count_overflow_failure(name, before),
+        }
+    }
+
+    /// Lock-free: an exchange fails only because another overflow thread's has succeeded.
+    #[cold]
+    fn count_overflow_failure(&self, name: Word, before: u64) {
+        let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
+        let word = &self.overflow.run;
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let next = if RUN.set(seen, 0) != tag {
+                tag | 1
+            } else if RUN.get(seen) == RUN.max() {
+                return;
+            } else {
+                seen + 1
+            };
+            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// How many failures saw exactly `before` successes before them: at rest, the length of the run.
+    pub(crate) fn run_after(&self, name: Word, before: u64) -> u64 {
+        let shared = self.overflow.run.load(Ordering::Relaxed);
+        let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
+        let mut sum = if RUN.set(shared, 0) == tag {
+            RUN.get(shared)
+        } else {
+            0
+        };
+        for stripe in &self.stripes {
+            // E5 as in `sum`, E6 with `count_failure`.
+            if stripe.generation.load(Ordering::Acquire) == name.bits()
+                && stripe.run_before.load(Ordering::Acquire) == before
+            {
+                sum += stripe.run.load(Ordering::Relaxed);
+            }
+        }
+        sum
+    }
+}
