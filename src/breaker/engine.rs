@@ -498,6 +498,8 @@ impl Engine {
         loop {
             let word = self.load();
             let reading = self.read_word(word, now, bucket_time);
+            // E13: if anything that was read is of a later generation, the state below is of a later one too.
+            fence(Ordering::Acquire);
             if self.load() == word {
                 return reading;
             }

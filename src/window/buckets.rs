@@ -206,6 +206,8 @@ impl Stripe {
         if self.generation.load(Ordering::Relaxed) == name.bits() {
             return;
         }
+        // E13: as in `stripes`.
+        fence(Ordering::Release);
         self.generation.store(NONE, Ordering::Relaxed);
         self.length.store(0, Ordering::Relaxed);
         for bucket in &self.buckets {

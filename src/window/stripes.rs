@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::bits::Field;
 use crate::breaker::state::Word;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{fence, AtomicU64, Ordering};
 
 /// No generation's name: states have codes up to 5.
 const NONE: u64 = u64::MAX;
@@ -72,6 +72,9 @@ impl Stripe {
     /// Moves this stripe to a generation; only its owner calls this.
     fn enter(&self, name: Word) {
         if self.generation.load(Ordering::Relaxed) != name.bits() {
+            // E13: who reads any store of this thread from here on, and then the state, reads this generation or a later
+            // one.
+            fence(Ordering::Release);
             self.count.store(0, Ordering::Relaxed);
             self.breaks.store(0, Ordering::Relaxed);
             self.run.store(0, Ordering::Relaxed);
