@@ -37,18 +37,16 @@ fn guarded() -> Builder {
 fn assert_admission(breaker: &Breaker, state: State, wait: Duration) {
     match state {
         State::Closed | State::Disabled | State::MetricsOnly => {
-            let all: Vec<_> = (0..50)
-                .map(|_| breaker.try_acquire().expect("all are granted"))
-                .collect();
+            let all: Vec<_> =
+                (0..50).map(|_| breaker.try_acquire().expect("all are granted")).collect();
             drop(all);
             fail(breaker, 1);
             let counted = u64::from(state != State::Disabled);
             assert_eq!(counts(breaker), (counted, counted, 0, 0));
         }
         State::HalfOpen => {
-            let places: Vec<_> = (0..3)
-                .map(|_| breaker.try_acquire().expect("three are granted"))
-                .collect();
+            let places: Vec<_> =
+                (0..3).map(|_| breaker.try_acquire().expect("three are granted")).collect();
             assert_eq!(refused(breaker).state(), State::HalfOpen);
             assert_eq!(refused(breaker).retry_after(), None);
             drop(places);
@@ -95,11 +93,7 @@ fn every_state_leads_to_every_state_by_control() {
             assert_eq!(breaker.state(), to);
             let snapshot = breaker.snapshot();
             assert_eq!((snapshot.state, snapshot.generation), (to, 3));
-            assert_eq!(
-                snapshot.open_attempt,
-                attempt_after(attempt, to),
-                "{from} -> {to}"
-            );
+            assert_eq!(snapshot.open_attempt, attempt_after(attempt, to), "{from} -> {to}");
             assert_empty(&snapshot);
             if let Some(permit) = late {
                 assert_eq!(permit.failure(), Recorded::Stale, "{from} -> {to}");
@@ -319,10 +313,7 @@ fn the_cut_to_the_max_comes_after_the_jitter() {
 
 #[test]
 fn without_jitter_every_wait_is_the_one_asked_for() {
-    for wait in waits(
-        guarded().open_wait(OpenWait::fixed(secs(9)).jitter(0.0)),
-        20,
-    ) {
+    for wait in waits(guarded().open_wait(OpenWait::fixed(secs(9)).jitter(0.0)), 20) {
         assert_waits(Some(wait), secs(9));
     }
 }

@@ -107,15 +107,8 @@ fn sizes_stay_small() {
     assert!(size_of::<OwnedPermit>() <= 40);
     assert!(size_of::<Rejected>() <= 16);
     assert!(size_of::<Result<Permit<'_>, Rejected>>() <= 48);
-    assert_eq!(
-        size_of::<Permit<'_>>(),
-        size_of::<Permit<'_, ManualClock>>()
-    );
-    for small in [
-        size_of::<State>(),
-        size_of::<Outcome>(),
-        size_of::<Recorded>(),
-    ] {
+    assert_eq!(size_of::<Permit<'_>>(), size_of::<Permit<'_, ManualClock>>());
+    for small in [size_of::<State>(), size_of::<Outcome>(), size_of::<Recorded>()] {
         assert_eq!(small, 1);
     }
 }
@@ -167,10 +160,7 @@ mod must_use {
 
 #[test]
 fn permits_and_builders_must_be_used_and_reports_need_not() {
-    let breaker = must_use::builder_of_nothing()
-        .clock(ManualClock::new())
-        .build()
-        .unwrap();
+    let breaker = must_use::builder_of_nothing().clock(ManualClock::new()).build().unwrap();
     let breaker = Arc::new(breaker);
     must_use::permit(&breaker);
     must_use::owned_permit(&breaker);
@@ -244,24 +234,11 @@ fn snapshots_and_transitions_have_public_fields() {
             open_attempt,
             ..
         } = snapshot;
-        let _: [u64; 6] = [
-            generation,
-            calls,
-            failures,
-            slow_calls,
-            slow_failures,
-            consecutive_failures,
-        ];
+        let _: [u64; 6] =
+            [generation, calls, failures, slow_calls, slow_failures, consecutive_failures];
         let _: [Option<f64>; 2] = [failure_rate, slow_rate];
         let _: u32 = open_attempt;
-        let Transition {
-            from,
-            to,
-            generation,
-            cause: _,
-            at,
-            ..
-        } = transition;
+        let Transition { from, to, generation, cause: _, at, .. } = transition;
         let _: ([State; 2], u64, Duration) = ([from, to], generation, at);
     }
     let _: fn(Snapshot, Transition) = read;

@@ -47,16 +47,8 @@ fn a_count_window_holds_1_to_1048576() {
     allows(new().window(Window::count(1)));
     allows(new().window(Window::count(1_048_576)));
     refuses(new().window(Window::count(0)), "window", "count(0)");
-    refuses(
-        new().window(Window::count(1_048_577)),
-        "window",
-        "count(1048577)",
-    );
-    refuses(
-        new().window(Window::count(u32::MAX)),
-        "window",
-        "count(4294967295)",
-    );
+    refuses(new().window(Window::count(1_048_577)), "window", "count(1048577)");
+    refuses(new().window(Window::count(u32::MAX)), "window", "count(4294967295)");
 }
 
 #[test]
@@ -68,11 +60,7 @@ fn counts_of_failures_and_calls_go_from_1_to_the_largest_u32() {
         allows(time().failure_count(count));
         allows(new().min_calls(count));
     }
-    refuses(
-        new().window(Window::consecutive(0)),
-        "window",
-        "consecutive(0)",
-    );
+    refuses(new().window(Window::consecutive(0)), "window", "consecutive(0)");
     refuses(new().consecutive_failures(0), "consecutive_failures", "0");
     refuses(time().failure_count(0), "failure_count", "0");
     refuses(new().min_calls(0), "min_calls", "0");
@@ -86,11 +74,7 @@ fn half_open_places_go_from_1_to_1000() {
     }
     for places in [0, 1_001, u32::MAX] {
         let probes = format!("probes({places})");
-        refuses(
-            new().half_open(HalfOpen::probes(places)),
-            "half_open",
-            &probes,
-        );
+        refuses(new().half_open(HalfOpen::probes(places)), "half_open", &probes);
         let rate = format!("rate({places})");
         refuses(new().half_open(HalfOpen::rate(places)), "half_open", &rate);
     }
@@ -100,11 +84,7 @@ fn half_open_places_go_from_1_to_1000() {
 fn a_time_window_lasts_1_ns_to_366_days() {
     allows(new().window(Window::time(INSTANT).buckets(1)));
     allows(new().window(Window::time(YEAR)));
-    refuses(
-        new().window(Window::time(Duration::ZERO)),
-        "window",
-        "time(0ns)",
-    );
+    refuses(new().window(Window::time(Duration::ZERO)), "window", "time(0ns)");
     for beyond in [YEAR + INSTANT, Duration::MAX] {
         let given = format!("time({beyond:?})");
         refuses(new().window(Window::time(beyond)), "window", &given);
@@ -121,11 +101,7 @@ fn a_time_window_has_1_to_1024_buckets_none_shorter_than_1_ns() {
         refuses(new().window(window), "buckets", &buckets.to_string());
     }
     allows(new().window(Window::time(INSTANT * 7).buckets(7)));
-    refuses(
-        new().window(Window::time(INSTANT * 7).buckets(8)),
-        "buckets",
-        "8",
-    );
+    refuses(new().window(Window::time(INSTANT * 7).buckets(8)), "buckets", "8");
     allows(new().window(Window::time(INSTANT * 10)));
     refuses(new().window(Window::time(INSTANT * 9)), "buckets", "10");
 }
@@ -135,9 +111,7 @@ fn waits_leases_and_slow_limits_last_1_ns_to_366_days() {
     type Set = fn(Duration) -> Builder;
     let settings: [(&str, Set); 4] = [
         ("open_wait", |time| new().open_wait(OpenWait::fixed(time))),
-        ("open_wait", |time| {
-            new().open_wait(OpenWait::exponential(time, 2.0, time.max(secs(1))))
-        }),
+        ("open_wait", |time| new().open_wait(OpenWait::exponential(time, 2.0, time.max(secs(1))))),
         ("probe_timeout", |time| new().probe_timeout(time)),
         ("slow_call", |time| new().slow_call(time, 0.5)),
     ];
@@ -186,14 +160,7 @@ fn an_exponential_wait_has_a_finite_factor_from_1() {
     for factor in [1.0, 1.0 + f64::EPSILON, 2.0, f64::MAX] {
         allows(growing(factor));
     }
-    for factor in [
-        1.0 - f64::EPSILON,
-        0.0,
-        -2.0,
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-    ] {
+    for factor in [1.0 - f64::EPSILON, 0.0, -2.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         refuses(growing(factor), "open_wait", &format!("factor {factor}"));
     }
 }
@@ -241,11 +208,7 @@ fn failure_count_fits_into_a_count_window() {
     allows(ten().failure_count(10));
     refuses(ten().failure_count(11), "failure_count", "11");
     // The order of the builder's calls does not matter.
-    refuses(
-        new().failure_count(11).window(Window::count(10)),
-        "failure_count",
-        "11",
-    );
+    refuses(new().failure_count(11).window(Window::count(10)), "failure_count", "11");
 }
 
 #[test]
@@ -258,11 +221,7 @@ fn a_consecutive_window_has_the_consecutive_rule_alone() {
 
 #[test]
 fn buckets_belong_to_time_windows() {
-    refuses(
-        new().window(Window::count(10).buckets(5)),
-        "buckets",
-        "count(10).buckets(5)",
-    );
+    refuses(new().window(Window::count(10).buckets(5)), "buckets", "count(10).buckets(5)");
     refuses(
         new().window(Window::consecutive(10).buckets(5)),
         "buckets",
@@ -273,11 +232,7 @@ fn buckets_belong_to_time_windows() {
 #[test]
 fn a_breaker_without_any_rule_is_refused() {
     refuses(new().no_failure_rate(), "rules", "none");
-    refuses(
-        new().no_failure_rate().window(Window::time(secs(1))),
-        "rules",
-        "none",
-    );
+    refuses(new().no_failure_rate().window(Window::time(secs(1))), "rules", "none");
     // The last word counts.
     allows(new().no_failure_rate().failure_rate(0.1));
     refuses(new().failure_rate(0.1).no_failure_rate(), "rules", "none");
@@ -326,13 +281,7 @@ fn the_defaults_are_those_of_the_contract() {
     fail(&breaker, 9);
     assert_eq!(breaker.state(), State::Closed);
     fail(&breaker, 1);
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::FailureRate {
-            failures: 10,
-            calls: 20
-        }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::FailureRate { failures: 10, calls: 20 });
     assert_waits(refused(&breaker).retry_after(), secs(30));
     clock.advance(secs(31));
     let probes: Vec<_> = (0..3).map(|_| breaker.try_acquire().unwrap()).collect();
@@ -366,12 +315,7 @@ fn the_default_window_of_time_has_ten_buckets() {
 
 #[test]
 fn a_breaker_has_the_name_it_was_given() {
-    let breaker = allows(
-        new()
-            .name("payment")
-            .window(Window::count(10))
-            .min_calls(50),
-    );
+    let breaker = allows(new().name("payment").window(Window::count(10)).min_calls(50));
     assert_eq!(breaker.name(), "payment");
     assert!(format!("{breaker:?}").contains("payment"));
 }

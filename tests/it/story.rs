@@ -58,19 +58,13 @@ pub(crate) fn stage(builder: Builder) -> (Breaker, ManualClock, Journal) {
 
 #[track_caller]
 pub(crate) fn ends(breaker: &Breaker, outcome: Outcome) -> Recorded {
-    breaker
-        .try_acquire()
-        .expect("this call is granted")
-        .record(outcome)
+    breaker.try_acquire().expect("this call is granted").record(outcome)
 }
 
 /// A call that takes this long.
 #[track_caller]
 pub(crate) fn takes(breaker: &Breaker, outcome: Outcome, elapsed: Duration) -> Recorded {
-    breaker
-        .try_acquire()
-        .expect("this call is granted")
-        .record_timed(outcome, elapsed)
+    breaker.try_acquire().expect("this call is granted").record_timed(outcome, elapsed)
 }
 
 #[track_caller]
@@ -119,9 +113,7 @@ pub(crate) fn opens_at(breaker: &Breaker, history: &str) -> Option<usize> {
 #[track_caller]
 pub(crate) fn open_and_wait(breaker: &Breaker, clock: &ManualClock) {
     breaker.trip();
-    let wait = refused(breaker)
-        .retry_after()
-        .expect("open breakers say when to come back");
+    let wait = refused(breaker).retry_after().expect("open breakers say when to come back");
     clock.advance(wait);
 }
 
@@ -145,22 +137,14 @@ pub(crate) fn assert_empty(snapshot: &Snapshot) {
 /// Calls, failures, slow calls, slow failures.
 pub(crate) fn counts(breaker: &Breaker) -> (u64, u64, u64, u64) {
     let snapshot = breaker.snapshot();
-    (
-        snapshot.calls,
-        snapshot.failures,
-        snapshot.slow_calls,
-        snapshot.slow_failures,
-    )
+    (snapshot.calls, snapshot.failures, snapshot.slow_calls, snapshot.slow_failures)
 }
 
 /// The real wait lies between the one asked for and 1.1 ms more (contract, section 3).
 #[track_caller]
 pub(crate) fn assert_waits(given: Option<Duration>, asked: Duration) {
     let given = given.expect("open breakers say when to come back");
-    assert!(
-        given >= asked && given <= asked + LATE,
-        "asked for {asked:?}, waits {given:?}"
-    );
+    assert!(given >= asked && given <= asked + LATE, "asked for {asked:?}, waits {given:?}");
 }
 
 // ===== the journal =====
@@ -186,9 +170,7 @@ impl Journal {
 
     #[track_caller]
     pub(crate) fn last(&self) -> Transition {
-        self.entries()
-            .pop()
-            .expect("at least one transition was heard")
+        self.entries().pop().expect("at least one transition was heard")
     }
 
     pub(crate) fn causes(&self) -> Vec<TransitionCause> {
@@ -199,10 +181,7 @@ impl Journal {
     pub(crate) fn path(&self) -> Vec<State> {
         let entries = self.entries();
         let first = entries.first().map(|entry| entry.from);
-        first
-            .into_iter()
-            .chain(entries.iter().map(|entry| entry.to))
-            .collect()
+        first.into_iter().chain(entries.iter().map(|entry| entry.to)).collect()
     }
 
     /// Each generation was heard once, none is missing, and each change starts where the one before it ended.
@@ -213,10 +192,7 @@ impl Journal {
         let mut state = State::Closed;
         for (entry, generation) in entries.iter().zip(1..) {
             assert_eq!(entry.generation, generation, "{entries:?}");
-            assert_eq!(
-                entry.from, state,
-                "generation {generation} starts elsewhere"
-            );
+            assert_eq!(entry.from, state, "generation {generation} starts elsewhere");
             state = entry.to;
         }
     }

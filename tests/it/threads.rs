@@ -52,7 +52,5 @@ fn each_with<I: Send, T: Send>(items: Vec<I>, act: impl Fn(I) -> T + Sync) -> Ve
 }
 
 fn permits(breaker: &Breaker, count: u32) -> Vec<Permit<'_, ManualClock>> {
-    (0..count)
-        .map(|_| breaker.try_acquire().expect("this call is granted"))
-        .collect()
+    (0..count).map(|_| breaker.try_acquire().expect("this call is granted")).collect()
 }

@@ -42,10 +42,7 @@ fn limits_at_the_end_of_their_range_are_never_reached_by_accident() {
 fn the_largest_count_window_is_exact_to_the_call() {
     let size = 1_048_576;
     let (breaker, _, journal) = stage(
-        CircuitBreaker::builder()
-            .window(Window::count(size))
-            .failure_rate(1.0)
-            .min_calls(size),
+        CircuitBreaker::builder().window(Window::count(size)).failure_rate(1.0).min_calls(size),
     );
     succeed(&breaker, 1);
     fail(&breaker, size - 1);
@@ -54,13 +51,7 @@ fn the_largest_count_window_is_exact_to_the_call() {
     assert_eq!(counts(&breaker), (full, full - 1, 0, 0));
     fail(&breaker, 1);
     assert_eq!(breaker.state(), State::Open, "it has left the window");
-    assert_eq!(
-        journal.causes(),
-        [TransitionCause::FailureRate {
-            failures: full,
-            calls: full
-        }]
-    );
+    assert_eq!(journal.causes(), [TransitionCause::FailureRate { failures: full, calls: full }]);
 }
 
 #[test]
@@ -174,20 +165,14 @@ fn all_thousand_probes_are_counted() {
     succeed(&breaker, 1);
     assert_eq!(
         journal.last().cause,
-        TransitionCause::ProbesSucceeded {
-            calls: 1_000,
-            failures: 999
-        }
+        TransitionCause::ProbesSucceeded { calls: 1_000, failures: 999 }
     );
 }
 
 #[test]
 fn forced_open_for_a_day_stays_forced_open() {
-    let (breaker, clock, journal) = stage(
-        CircuitBreaker::builder()
-            .open_wait(OpenWait::fixed(secs(1)))
-            .probe_timeout(secs(1)),
-    );
+    let (breaker, clock, journal) =
+        stage(CircuitBreaker::builder().open_wait(OpenWait::fixed(secs(1))).probe_timeout(secs(1)));
     breaker.force_open();
     for _ in 0..24 * 60 {
         clock.advance(secs(60));
@@ -262,11 +247,8 @@ fn a_clock_at_its_end_neither_panics_nor_wedges() {
         Window::time(YEAR).buckets(1_024),
         Window::consecutive(5),
     ] {
-        let (breaker, clock, journal) = stage(
-            CircuitBreaker::builder()
-                .window(window)
-                .slow_call(secs(1), 1.0),
-        );
+        let (breaker, clock, journal) =
+            stage(CircuitBreaker::builder().window(window).slow_call(secs(1), 1.0));
         let early = breaker.try_acquire().unwrap();
         clock.set(Duration::MAX);
         assert_eq!(early.success(), Recorded::Counted);

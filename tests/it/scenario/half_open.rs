@@ -20,9 +20,8 @@ fn exactly_n_probes_are_admitted() {
         for half_open in [HalfOpen::probes(places), HalfOpen::rate(places)] {
             let (breaker, clock, _) = stage(probing(half_open));
             open_and_wait(&breaker, &clock);
-            let probes: Vec<_> = (0..places)
-                .map(|_| breaker.try_acquire().expect("a place is free"))
-                .collect();
+            let probes: Vec<_> =
+                (0..places).map(|_| breaker.try_acquire().expect("a place is free")).collect();
             for _ in 0..3 {
                 assert_eq!(refused(&breaker).state(), State::HalfOpen);
                 assert_eq!(refused(&breaker).retry_after(), None);
@@ -117,22 +116,14 @@ fn rules_for_the_window_do_not_judge_probes() {
     assert_eq!(breaker.state(), State::HalfOpen);
     succeed(&breaker, 6);
     assert_eq!(breaker.state(), State::Closed);
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::ProbesSucceeded {
-            calls: 10,
-            failures: 4
-        }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::ProbesSucceeded { calls: 10, failures: 4 });
 }
 
 #[test]
 fn half_open_by_rate_decides_when_the_smaller_of_minimum_and_places_is_in() {
     // "`min_calls` as configured, not as clamped" (section 3): the count window of 4 does not shorten the verdict.
     for (min_calls, places, decides_at) in [(5, 10, 5), (10, 10, 10), (20, 10, 10), (8, 9, 8)] {
-        let rules = probing(HalfOpen::rate(places))
-            .window(Window::count(4))
-            .min_calls(min_calls);
+        let rules = probing(HalfOpen::rate(places)).window(Window::count(4)).min_calls(min_calls);
         let (breaker, clock, journal) = stage(rules);
         open_and_wait(&breaker, &clock);
         succeed(&breaker, decides_at - 1);
@@ -141,22 +132,15 @@ fn half_open_by_rate_decides_when_the_smaller_of_minimum_and_places_is_in() {
         assert_eq!(breaker.state(), State::Closed);
         assert_eq!(
             journal.last().cause,
-            TransitionCause::ProbesSucceeded {
-                calls: u64::from(decides_at),
-                failures: 0
-            }
+            TransitionCause::ProbesSucceeded { calls: u64::from(decides_at), failures: 0 }
         );
     }
 }
 
 #[test]
 fn half_open_by_rate_opens_at_the_rate_and_closes_below_it() {
-    let rules = || {
-        probing(HalfOpen::rate(10))
-            .failure_rate(0.5)
-            .slow_call(SLOW_LIMIT, 0.6)
-            .min_calls(5)
-    };
+    let rules =
+        || probing(HalfOpen::rate(10)).failure_rate(0.5).slow_call(SLOW_LIMIT, 0.6).min_calls(5);
     let decide = |failures: u32, slow: u32| {
         let (breaker, clock, journal) = stage(rules());
         open_and_wait(&breaker, &clock);
@@ -168,27 +152,9 @@ fn half_open_by_rate_opens_at_the_rate_and_closes_below_it() {
         succeed(&breaker, 5 - failures - slow);
         journal.last().cause
     };
-    assert_eq!(
-        decide(2, 2),
-        TransitionCause::ProbesSucceeded {
-            calls: 5,
-            failures: 2
-        }
-    );
-    assert_eq!(
-        decide(3, 1),
-        TransitionCause::FailureRate {
-            failures: 3,
-            calls: 5
-        }
-    );
-    assert_eq!(
-        decide(1, 3),
-        TransitionCause::SlowRate {
-            slow_calls: 3,
-            calls: 5
-        }
-    );
+    assert_eq!(decide(2, 2), TransitionCause::ProbesSucceeded { calls: 5, failures: 2 });
+    assert_eq!(decide(3, 1), TransitionCause::FailureRate { failures: 3, calls: 5 });
+    assert_eq!(decide(1, 3), TransitionCause::SlowRate { slow_calls: 3, calls: 5 });
 }
 
 #[test]
@@ -208,9 +174,7 @@ fn half_open_by_rate_admits_all_places_though_fewer_decide() {
 
 #[test]
 fn without_any_rate_probes_by_rate_always_close() {
-    let rules = probing(HalfOpen::rate(2))
-        .no_failure_rate()
-        .consecutive_failures(5);
+    let rules = probing(HalfOpen::rate(2)).no_failure_rate().consecutive_failures(5);
     let (breaker, clock, _) = stage(rules);
     open_and_wait(&breaker, &clock);
     fail(&breaker, 2);
@@ -219,10 +183,8 @@ fn without_any_rate_probes_by_rate_always_close() {
 
 #[test]
 fn the_snapshot_shows_the_probes() {
-    let rules = probing(HalfOpen::rate(6))
-        .slow_call(SLOW_LIMIT, 0.9)
-        .min_calls(4)
-        .consecutive_failures(50);
+    let rules =
+        probing(HalfOpen::rate(6)).slow_call(SLOW_LIMIT, 0.9).min_calls(4).consecutive_failures(50);
     let (breaker, clock, _) = stage(rules);
     open_and_wait(&breaker, &clock);
     // Half-open before its first probe: zeros, and the generation is still that of the open period.
@@ -247,9 +209,7 @@ fn the_snapshot_shows_the_probes() {
 fn many_threads_worth_of_callers_asking_at_once_start_one_generation() {
     let (breaker, clock, journal) = stage(probing(HalfOpen::probes(3)));
     open_and_wait(&breaker, &clock);
-    let granted: Vec<_> = (0..100)
-        .filter_map(|_| breaker.try_acquire().ok())
-        .collect();
+    let granted: Vec<_> = (0..100).filter_map(|_| breaker.try_acquire().ok()).collect();
     assert_eq!(granted.len(), 3);
     assert_eq!(journal.len(), 2);
     assert_eq!(journal.last().cause, TransitionCause::OpenTimeOver);
@@ -267,10 +227,7 @@ fn outcomes_of_calls_older_than_the_outage_are_no_probes() {
         assert_eq!(permit.record(outcome), Recorded::Stale);
     }
     assert_eq!(counts(&breaker), (0, 0, 0, 0));
-    let others = [
-        breaker.try_acquire().unwrap(),
-        breaker.try_acquire().unwrap(),
-    ];
+    let others = [breaker.try_acquire().unwrap(), breaker.try_acquire().unwrap()];
     refused(&breaker);
     assert_eq!(journal.len(), 2);
     probe.success();

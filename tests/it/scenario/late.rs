@@ -4,12 +4,7 @@ use failfast::{CircuitBreaker, HalfOpen, Outcome, Permit, Recorded, State};
 
 use crate::story::{counts, fail, secs, stage, succeed, takes, CONTROLS};
 
-const GRANTING: [State; 4] = [
-    State::Closed,
-    State::HalfOpen,
-    State::Disabled,
-    State::MetricsOnly,
-];
+const GRANTING: [State; 4] = [State::Closed, State::HalfOpen, State::Disabled, State::MetricsOnly];
 
 /// Every way in which a permit can end that reports its fate.
 fn every_ending() -> [fn(Permit<'_, failfast::clock::ManualClock>) -> Recorded; 7] {

@@ -34,10 +34,7 @@ fn a_leaked_probe_fails_when_its_lease_is_over() {
     assert_eq!(journal.len(), 2, "but nobody has committed it yet");
 
     let wait = refused(&breaker).retry_after().unwrap();
-    assert!(
-        wait <= secs(60) + LATE && wait + LATE * 2 >= secs(60),
-        "{wait:?}"
-    );
+    assert!(wait <= secs(60) + LATE && wait + LATE * 2 >= secs(60), "{wait:?}");
     let heard = journal.last();
     assert_eq!((heard.from, heard.to), (State::HalfOpen, State::Open));
     assert_eq!(heard.cause, TransitionCause::ProbesLost { outstanding: 1 });
@@ -88,10 +85,7 @@ fn when_nobody_comes_for_long_the_next_call_is_a_new_probe_at_once() {
     refused(&breaker);
     assert_eq!(
         journal.causes()[1..],
-        [
-            TransitionCause::ProbesLost { outstanding: 3 },
-            TransitionCause::OpenTimeOver
-        ]
+        [TransitionCause::ProbesLost { outstanding: 3 }, TransitionCause::OpenTimeOver]
     );
     journal.assert_without_gaps();
     for probe in probes {
@@ -110,10 +104,7 @@ fn a_hung_probe_that_reports_after_the_lease_is_stale() {
         clock.advance(secs(60) + LATE);
         assert_eq!(hung.record(outcome), Recorded::Stale);
         assert_eq!(breaker.state(), State::Open);
-        assert_eq!(
-            journal.causes()[1..],
-            [TransitionCause::ProbesLost { outstanding: 1 }]
-        );
+        assert_eq!(journal.causes()[1..], [TransitionCause::ProbesLost { outstanding: 1 }]);
     }
 }
 
@@ -155,10 +146,7 @@ fn one_lost_probe_of_three_ends_the_recovery_of_the_others() {
     assert_eq!(refused(&breaker).state(), State::HalfOpen);
     clock.advance(secs(60) + LATE);
     assert_eq!(refused(&breaker).state(), State::Open);
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::ProbesLost { outstanding: 1 }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::ProbesLost { outstanding: 1 });
 }
 
 #[test]
@@ -232,10 +220,7 @@ fn the_lease_wait_is_as_long_as_the_attempt_it_begins() {
     assert_eq!(hung.success(), Recorded::Stale);
     assert_eq!(breaker.snapshot().open_attempt, 2);
     let left = refused(&breaker).retry_after().unwrap();
-    assert!(
-        left <= secs(60) + LATE && left + LATE * 2 >= secs(60),
-        "{left:?}"
-    );
+    assert!(left <= secs(60) + LATE && left + LATE * 2 >= secs(60), "{left:?}");
     clock.advance(left);
     drop(breaker.try_acquire().expect("a new probe"));
     breaker.trip();

@@ -23,10 +23,7 @@ fn five_failures_in_a_row_open_it() {
     let heard = journal.last();
     assert_eq!((heard.from, heard.to), (State::Closed, State::Open));
     assert_eq!(heard.generation, 1);
-    assert_eq!(
-        heard.cause,
-        TransitionCause::ConsecutiveFailures { failures: 5 }
-    );
+    assert_eq!(heard.cause, TransitionCause::ConsecutiveFailures { failures: 5 });
 }
 
 #[test]
@@ -56,9 +53,7 @@ fn an_ignored_call_neither_lengthens_nor_breaks_the_run() {
 
 #[test]
 fn a_slow_success_breaks_the_run_and_a_slow_failure_lengthens_it() {
-    let rules = CircuitBreaker::builder()
-        .consecutive_failures(3)
-        .slow_call(secs(3), 1.0);
+    let rules = CircuitBreaker::builder().consecutive_failures(3).slow_call(secs(3), 1.0);
     let (breaker, _, _) = stage(rules);
     fail(&breaker, 2);
     takes(&breaker, Outcome::Success, secs(9));
@@ -134,13 +129,7 @@ fn after_the_open_time_one_good_probe_closes() {
     assert_eq!(breaker.state(), State::Closed);
     assert_eq!(
         journal.causes()[1..],
-        [
-            TransitionCause::OpenTimeOver,
-            TransitionCause::ProbesSucceeded {
-                calls: 1,
-                failures: 0
-            }
-        ]
+        [TransitionCause::OpenTimeOver, TransitionCause::ProbesSucceeded { calls: 1, failures: 0 }]
     );
     journal.assert_without_gaps();
 }
@@ -197,13 +186,7 @@ fn three_good_probes_close_it_and_the_window_is_empty() {
         succeed(&breaker, 1);
     }
     assert_eq!(breaker.state(), State::Closed);
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::ProbesSucceeded {
-            calls: 3,
-            failures: 0
-        }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::ProbesSucceeded { calls: 3, failures: 0 });
     assert_empty(&breaker.snapshot());
     // Neither the old failures nor the probes count now: it takes five calls to judge again.
     fail(&breaker, 4);
@@ -235,17 +218,11 @@ fn a_whole_outage_is_told_in_order() {
     assert_eq!(
         journal.causes(),
         [
-            TransitionCause::FailureRate {
-                failures: 3,
-                calls: 5
-            },
+            TransitionCause::FailureRate { failures: 3, calls: 5 },
             TransitionCause::OpenTimeOver,
             TransitionCause::ProbeFailed,
             TransitionCause::OpenTimeOver,
-            TransitionCause::ProbesSucceeded {
-                calls: 2,
-                failures: 0
-            },
+            TransitionCause::ProbesSucceeded { calls: 2, failures: 0 },
         ]
     );
     let at: Vec<_> = journal.entries().iter().map(|entry| entry.at).collect();

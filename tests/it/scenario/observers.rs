@@ -17,9 +17,8 @@ fn reachable(
 ) -> (Arc<Breaker>, ManualClock, Journal) {
     let handle: Arc<OnceLock<Weak<Breaker>>> = Arc::default();
     let inside = Arc::clone(&handle);
-    let builder = CircuitBreaker::builder()
-        .consecutive_failures(limit)
-        .on_transition(move |transition| {
+    let builder =
+        CircuitBreaker::builder().consecutive_failures(limit).on_transition(move |transition| {
             let breaker = inside.get().and_then(Weak::upgrade).expect("it is alive");
             observer(&breaker, transition);
         });
@@ -83,21 +82,14 @@ fn an_observer_sees_the_change_committed_and_may_ask_the_breaker_anything() {
     let (breaker, _, journal) = reachable(2, move |breaker, _| {
         let granted = breaker.try_acquire().is_ok();
         let generation = breaker.snapshot().generation;
-        notes
-            .lock()
-            .unwrap()
-            .push((breaker.state(), generation, granted));
+        notes.lock().unwrap().push((breaker.state(), generation, granted));
     });
     fail(&breaker, 2);
     breaker.disable();
     breaker.reset();
     assert_eq!(
         *seen.lock().unwrap(),
-        [
-            (State::Open, 1, false),
-            (State::Disabled, 2, true),
-            (State::Closed, 3, true)
-        ]
+        [(State::Open, 1, false), (State::Disabled, 2, true), (State::Closed, 3, true)]
     );
     assert_eq!(journal.len(), 3);
     assert_eq!(counts(&breaker), (0, 0, 0, 0));

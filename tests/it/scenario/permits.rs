@@ -49,10 +49,7 @@ fn an_owned_permit_ends_like_a_borrowed_one() {
     assert_eq!(owned().failure(), Recorded::Counted);
     assert_eq!(owned().ignore(), Recorded::Counted);
     assert_eq!(owned().record(Outcome::Failure), Recorded::Counted);
-    assert_eq!(
-        owned().record_timed(Outcome::Failure, secs(2)),
-        Recorded::Counted
-    );
+    assert_eq!(owned().record_timed(Outcome::Failure, secs(2)), Recorded::Counted);
     drop(owned());
     assert_eq!(counts(&breaker), (4, 3, 1, 1));
     panics(|| {
@@ -63,10 +60,7 @@ fn an_owned_permit_ends_like_a_borrowed_one() {
     let late = owned();
     breaker.force_open();
     assert_eq!(late.failure(), Recorded::Stale);
-    assert_eq!(
-        breaker.try_acquire_owned().unwrap_err().state(),
-        State::ForcedOpen
-    );
+    assert_eq!(breaker.try_acquire_owned().unwrap_err().state(), State::ForcedOpen);
 }
 
 #[test]
@@ -104,13 +98,8 @@ fn a_borrowed_permit_may_be_recorded_on_another_thread_too() {
 fn a_pool_records_what_the_front_thread_was_granted() {
     let (breaker, _, _) = stage(CircuitBreaker::builder().min_calls(100));
     let breaker = Arc::new(breaker);
-    let permits: Vec<_> = (0..90)
-        .map(|_| breaker.try_acquire_owned().unwrap())
-        .collect();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(4)
-        .build()
-        .expect("four threads");
+    let permits: Vec<_> = (0..90).map(|_| breaker.try_acquire_owned().unwrap()).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("four threads");
     let counted = pool.install(|| {
         permits
             .into_par_iter()
@@ -131,14 +120,9 @@ fn a_pool_of_probes_closes_the_breaker() {
     let (breaker, clock, _) = stage(CircuitBreaker::builder().half_open(HalfOpen::probes(4)));
     let breaker = Arc::new(breaker);
     open_and_wait(&breaker, &clock);
-    let probes: Vec<_> = (0..4)
-        .map(|_| breaker.try_acquire_owned().unwrap())
-        .collect();
+    let probes: Vec<_> = (0..4).map(|_| breaker.try_acquire_owned().unwrap()).collect();
     refused(&breaker);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(4)
-        .build()
-        .expect("four threads");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("four threads");
     pool.scope(|scope| {
         for probe in probes {
             scope.spawn(move |_| {
@@ -155,10 +139,7 @@ fn a_pool_of_probes_closes_the_breaker() {
 fn a_guarded_call_gives_back_what_the_call_gave() {
     let (breaker, _, _) = stage(CircuitBreaker::builder());
     assert_eq!(breaker.call(|| Ok::<_, ()>(7)), Ok(7));
-    assert_eq!(
-        breaker.call(|| Err::<(), _>("no")),
-        Err(CallError::Inner("no"))
-    );
+    assert_eq!(breaker.call(|| Err::<(), _>("no")), Err(CallError::Inner("no")));
     assert_eq!(counts(&breaker), (2, 1, 0, 0));
     breaker.force_open();
     let refusal = breaker.call(|| Ok::<_, ()>(7)).unwrap_err();
@@ -175,10 +156,7 @@ fn a_classifier_decides_what_counts_as_failed() {
     };
     assert_eq!(breaker.call_with(classify, || Ok(200)), Ok(200));
     assert_eq!(breaker.call_with(classify, || Ok(503)), Ok(503));
-    assert_eq!(
-        breaker.call_with(classify, || Err(404)),
-        Err(CallError::Inner(404))
-    );
+    assert_eq!(breaker.call_with(classify, || Err(404)), Err(CallError::Inner(404)));
     assert_eq!(counts(&breaker), (2, 1, 0, 0));
 }
 

@@ -53,10 +53,7 @@ fn the_window_of_ten_opens_on_slow_successes_at_the_very_call() {
     assert_eq!(ten_opens_at("SSSSS"), (Some(5), by_slowness(5, 5)));
     assert_eq!(ten_opens_at("ssss SSSS"), (Some(8), by_slowness(4, 8)));
     assert_eq!(ten_opens_at("SSSss"), (Some(5), by_slowness(3, 5)));
-    assert_eq!(
-        ten_opens_at("ssssssssss SSSSS"),
-        (Some(15), by_slowness(5, 10))
-    );
+    assert_eq!(ten_opens_at("ssssssssss SSSSS"), (Some(15), by_slowness(5, 10)));
     assert_eq!(ten_opens_at(&"SSSSssssss".repeat(20)[4..]), (None, vec![]));
 }
 
@@ -123,9 +120,8 @@ fn every_short_history_opens_exactly_where_the_arithmetic_says() {
         .slow_call(SLOW_LIMIT, 0.666_666);
     let (breaker, _, _) = stage(rules);
     for code in 0..4_usize.pow(length) {
-        let history: Vec<char> = (0..length)
-            .map(|place| ['s', 'f', 'S', 'F'][code / 4_usize.pow(place) % 4])
-            .collect();
+        let history: Vec<char> =
+            (0..length).map(|place| ['s', 'f', 'S', 'F'][code / 4_usize.pow(place) % 4]).collect();
         let expected =
             (1..=history.len()).find(|calls| says_open(&history[..*calls], size, min_calls));
         let history: String = history.into_iter().collect();
@@ -137,10 +133,7 @@ fn every_short_history_opens_exactly_where_the_arithmetic_says() {
 #[test]
 fn a_window_of_ten_failures_opens_at_the_tenth_not_the_eleventh() {
     // recloser opens at the eleventh failure of ten.
-    let full = CircuitBreaker::builder()
-        .window(Window::count(10))
-        .min_calls(10)
-        .failure_rate(1.0);
+    let full = CircuitBreaker::builder().window(Window::count(10)).min_calls(10).failure_rate(1.0);
     let (breaker, _, _) = stage(full);
     assert_eq!(opens_at(&breaker, "ffffffffff f"), Some(10));
 }
@@ -157,9 +150,7 @@ fn after_ten_thousand_successes_a_window_of_ten_opens_as_configured() {
 
 #[test]
 fn old_failures_leave_the_window_one_call_at_a_time() {
-    let gentle = CircuitBreaker::builder()
-        .window(Window::count(10))
-        .failure_rate(0.9);
+    let gentle = CircuitBreaker::builder().window(Window::count(10)).failure_rate(0.9);
     let (breaker, _, _) = stage(gentle);
     assert_eq!(opens_at(&breaker, "fffff sssss"), None);
     for left in (0..5).rev() {
@@ -171,12 +162,8 @@ fn old_failures_leave_the_window_one_call_at_a_time() {
 #[test]
 fn two_of_five_reach_four_tenths() {
     // "the test is `failures * 1_000_000 >= ppm * calls` in integers" (section 3): 0.4 * 5.0 in floats is no trap.
-    let (breaker, _, _) = stage(
-        CircuitBreaker::builder()
-            .window(Window::count(5))
-            .min_calls(5)
-            .failure_rate(0.4),
-    );
+    let (breaker, _, _) =
+        stage(CircuitBreaker::builder().window(Window::count(5)).min_calls(5).failure_rate(0.4));
     assert_eq!(opens_at(&breaker, "sfsfs"), Some(5));
 }
 
@@ -184,20 +171,13 @@ fn two_of_five_reach_four_tenths() {
 fn a_rate_is_rounded_once_to_parts_per_million() {
     let open = |rate: f64, history: &str| {
         let (breaker, _, _) = stage(
-            CircuitBreaker::builder()
-                .window(Window::count(3))
-                .min_calls(3)
-                .failure_rate(rate),
+            CircuitBreaker::builder().window(Window::count(3)).min_calls(3).failure_rate(rate),
         );
         opens_at(&breaker, history)
     };
     assert_eq!(open(1.0 / 3.0, "ssf"), Some(3), "1 of 3 reaches 333333 ppm");
     assert_eq!(open(0.333_334, "ssf"), None);
-    assert_eq!(
-        open(2.0 / 3.0, "sff"),
-        None,
-        "2 of 3 falls short of 666667 ppm"
-    );
+    assert_eq!(open(2.0 / 3.0, "sff"), None, "2 of 3 falls short of 666667 ppm");
     assert_eq!(open(0.666_666, "sff"), Some(3));
 }
 
@@ -205,10 +185,7 @@ fn a_rate_is_rounded_once_to_parts_per_million() {
 
 /// "5 failures in 10 s".
 fn five_in_ten_seconds() -> Builder {
-    CircuitBreaker::builder()
-        .window(Window::time(secs(10)))
-        .no_failure_rate()
-        .failure_count(5)
+    CircuitBreaker::builder().window(Window::time(secs(10))).no_failure_rate().failure_count(5)
 }
 
 #[test]
@@ -221,19 +198,14 @@ fn five_failures_in_ten_seconds_open_it_however_many_calls_succeed() {
         clock.advance(secs(2));
     }
     assert_eq!(breaker.state(), State::Open);
-    assert_eq!(
-        journal.causes(),
-        [TransitionCause::FailureCount { failures: 5 }]
-    );
+    assert_eq!(journal.causes(), [TransitionCause::FailureCount { failures: 5 }]);
 }
 
 #[test]
 fn the_fifth_failure_opens_in_the_last_instant_of_the_ten_seconds_and_not_after() {
-    for (at, state) in [
-        (secs(10) - INSTANT, State::Open),
-        (secs(10), State::Closed),
-        (secs(11), State::Closed),
-    ] {
+    for (at, state) in
+        [(secs(10) - INSTANT, State::Open), (secs(10), State::Closed), (secs(11), State::Closed)]
+    {
         let (breaker, clock, _) = stage(five_in_ten_seconds());
         fail(&breaker, 4);
         clock.set(at);
@@ -244,12 +216,8 @@ fn the_fifth_failure_opens_in_the_last_instant_of_the_ten_seconds_and_not_after(
 
 #[test]
 fn half_of_at_least_twenty_calls_in_ten_seconds_open_it() {
-    let half = || {
-        CircuitBreaker::builder()
-            .window(Window::time(secs(10)))
-            .failure_rate(0.5)
-            .min_calls(20)
-    };
+    let half =
+        || CircuitBreaker::builder().window(Window::time(secs(10))).failure_rate(0.5).min_calls(20);
     let (breaker, clock, journal) = stage(half());
     fail(&breaker, 9);
     clock.advance(secs(9));
@@ -270,16 +238,10 @@ fn half_of_at_least_twenty_calls_in_ten_seconds_open_it() {
 
 #[test]
 fn a_failure_count_needs_no_minimum() {
-    let (breaker, _, journal) = stage(
-        CircuitBreaker::builder()
-            .window(Window::count(100))
-            .failure_count(3),
-    );
+    let (breaker, _, journal) =
+        stage(CircuitBreaker::builder().window(Window::count(100)).failure_count(3));
     assert_eq!(opens_at(&breaker, "fsfssf"), Some(6));
-    assert_eq!(
-        journal.causes(),
-        [TransitionCause::FailureCount { failures: 3 }]
-    );
+    assert_eq!(journal.causes(), [TransitionCause::FailureCount { failures: 3 }]);
 }
 
 #[test]
@@ -298,28 +260,13 @@ fn all_rules_work_together_and_the_first_to_be_reached_opens() {
         assert_eq!(opens_at(&breaker, history), Some(calls), "{history}");
         journal.last().cause
     };
-    assert_eq!(
-        cause_of("sf ffff", 5),
-        TransitionCause::ConsecutiveFailures { failures: 4 }
-    );
+    assert_eq!(cause_of("sf ffff", 5), TransitionCause::ConsecutiveFailures { failures: 4 });
     assert_eq!(
         cause_of("sffsf fsffs", 10),
-        TransitionCause::FailureRate {
-            failures: 6,
-            calls: 10
-        }
+        TransitionCause::FailureRate { failures: 6, calls: 10 }
     );
-    assert_eq!(
-        cause_of("ssssssss ffsffsffsf", 18),
-        TransitionCause::FailureCount { failures: 7 }
-    );
-    assert_eq!(
-        cause_of("SSSSSSSS ss", 10),
-        TransitionCause::SlowRate {
-            slow_calls: 8,
-            calls: 10
-        }
-    );
+    assert_eq!(cause_of("ssssssss ffsffsffsf", 18), TransitionCause::FailureCount { failures: 7 });
+    assert_eq!(cause_of("SSSSSSSS ss", 10), TransitionCause::SlowRate { slow_calls: 8, calls: 10 });
 }
 
 #[test]
@@ -341,9 +288,7 @@ fn sixty_finished_failures_open_it_while_ninety_calls_are_in_flight() {
 #[test]
 fn a_run_of_failures_does_not_care_how_long_it_takes() {
     // Only "a success sets the run to zero" (section 3); the time window's ageing is not the run's.
-    let patient = CircuitBreaker::builder()
-        .window(Window::time(secs(10)))
-        .consecutive_failures(3);
+    let patient = CircuitBreaker::builder().window(Window::time(secs(10))).consecutive_failures(3);
     let (breaker, clock, _) = stage(patient);
     for run in 1..=3 {
         clock.advance(secs(3_600));

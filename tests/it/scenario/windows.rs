@@ -46,9 +46,8 @@ fn the_window_is_the_current_bucket_and_the_nine_before_it() {
 #[test]
 fn buckets_that_do_not_divide_the_window_still_meet_at_exact_instants() {
     // Three buckets of 10 ns: boundaries at 10/3, 20/3, 10, ... so that instants 0-3, 4-6, 7-9 share buckets.
-    let thirds = CircuitBreaker::builder()
-        .window(Window::time(INSTANT * 10).buckets(3))
-        .min_calls(u32::MAX);
+    let thirds =
+        CircuitBreaker::builder().window(Window::time(INSTANT * 10).buckets(3)).min_calls(u32::MAX);
     let (breaker, clock, _) = stage(thirds);
     for instant in 0..10 {
         clock.set(INSTANT * instant);
@@ -94,20 +93,13 @@ fn a_failing_call_longer_than_a_bucket_counts_when_it_ends() {
 fn failing_calls_longer_than_the_window_open_it_all_the_same() {
     // gobreaker starts a new generation when its interval rolls: there no failure slower than that ever counts.
     let (breaker, clock, journal) = stage(
-        CircuitBreaker::builder()
-            .window(Window::time(secs(10)))
-            .no_failure_rate()
-            .failure_count(5),
+        CircuitBreaker::builder().window(Window::time(secs(10))).no_failure_rate().failure_count(5),
     );
     clock.advance(secs(7));
     let slow: Vec<_> = (0..5).map(|_| breaker.try_acquire().unwrap()).collect();
     clock.advance(secs(25));
     for permit in slow {
-        assert_eq!(
-            breaker.snapshot().generation,
-            0,
-            "rolling is no change of state"
-        );
+        assert_eq!(breaker.snapshot().generation, 0, "rolling is no change of state");
         assert_eq!(permit.failure(), Recorded::Counted);
     }
     assert_eq!(breaker.state(), State::Open);
@@ -117,11 +109,8 @@ fn failing_calls_longer_than_the_window_open_it_all_the_same() {
 #[test]
 fn elapsed_times_given_by_the_caller_do_not_choose_the_bucket() {
     // "replaces the measured elapsed time; buckets and deadlines still use the clock" (section 1).
-    let (breaker, clock, _) = stage(
-        CircuitBreaker::builder()
-            .window(Window::time(secs(10)))
-            .slow_call(secs(1), 1.0),
-    );
+    let (breaker, clock, _) =
+        stage(CircuitBreaker::builder().window(Window::time(secs(10))).slow_call(secs(1), 1.0));
     clock.set(secs(100));
     takes(&breaker, Outcome::Failure, secs(50));
     assert_eq!(counts(&breaker), (1, 1, 1, 1));
@@ -182,17 +171,10 @@ fn rates_are_shown_from_the_minimum_on_and_only_where_there_is_a_rule() {
     let reached = breaker.snapshot();
     assert_eq!(reached.failure_rate, Some(0.25));
     assert_eq!(reached.slow_rate, Some(0.5));
-    assert_eq!(
-        reached.consecutive_failures, 0,
-        "no consecutive rule is set"
-    );
+    assert_eq!(reached.consecutive_failures, 0, "no consecutive rule is set");
 
-    let (breaker, _, _) = stage(
-        CircuitBreaker::builder()
-            .no_failure_rate()
-            .failure_count(90)
-            .min_calls(1),
-    );
+    let (breaker, _, _) =
+        stage(CircuitBreaker::builder().no_failure_rate().failure_count(90).min_calls(1));
     fail(&breaker, 10);
     let snapshot = breaker.snapshot();
     assert_eq!((snapshot.calls, snapshot.failures), (10, 10));
@@ -216,10 +198,7 @@ fn a_consecutive_window_shows_its_run_and_nothing_else() {
 #[test]
 fn a_clock_that_steps_back_never_wedges_the_window() {
     let (breaker, clock, _) = stage(
-        CircuitBreaker::builder()
-            .window(Window::time(secs(10)))
-            .no_failure_rate()
-            .failure_count(5),
+        CircuitBreaker::builder().window(Window::time(secs(10))).no_failure_rate().failure_count(5),
     );
     clock.set(secs(1_000));
     fail(&breaker, 2);

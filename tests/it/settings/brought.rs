@@ -140,13 +140,7 @@ fn resilience4j() {
         assert_eq!(breaker.state(), State::Closed);
         takes(&breaker, Outcome::Success, secs(60) + INSTANT);
     }
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::SlowRate {
-            slow_calls: 100,
-            calls: 100
-        }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::SlowRate { slow_calls: 100, calls: 100 });
     clock.advance(secs(60) + LATE);
     play(&breaker, 10, 5);
     assert_eq!(breaker.state(), State::Open, "5 of 10 probes failed");
@@ -168,13 +162,7 @@ fn polly() {
     clock.advance(secs(30));
     play(&breaker, 99, 9);
     fail(&breaker, 1);
-    assert_eq!(
-        journal.last().cause,
-        TransitionCause::FailureRate {
-            failures: 10,
-            calls: 100
-        }
-    );
+    assert_eq!(journal.last().cause, TransitionCause::FailureRate { failures: 10, calls: 100 });
     assert_waits(refused(&breaker).retry_after(), secs(5));
     clock.advance(secs(5) + LATE);
     succeed(&breaker, 1);

@@ -21,10 +21,7 @@ fn warns_of_nothing(builder: Builder) {
 
 #[test]
 fn a_minimum_above_the_count_window_is_clamped_with_a_warning() {
-    warns(
-        new().window(Window::count(10)).min_calls(11),
-        "min_calls 11",
-    );
+    warns(new().window(Window::count(10)).min_calls(11), "min_calls 11");
     warns_of_nothing(new().window(Window::count(10)).min_calls(10));
     // "where the user set it" (section 2): the default of 20 is clamped in silence.
     warns_of_nothing(new().window(Window::count(10)));
@@ -41,11 +38,7 @@ fn what_a_consecutive_window_makes_idle_is_a_warning() {
     warns(run().min_calls(10), "min_calls");
     // By rate, the probes use all three.
     warns_of_nothing(
-        run()
-            .half_open(HalfOpen::rate(5))
-            .failure_rate(0.3)
-            .slow_call(secs(1), 0.5)
-            .min_calls(10),
+        run().half_open(HalfOpen::rate(5)).failure_rate(0.3).slow_call(secs(1), 0.5).min_calls(10),
     );
 }
 
@@ -61,15 +54,9 @@ fn a_minimum_without_a_rate_is_a_warning() {
 fn a_rule_that_another_rule_makes_idle_is_a_warning() {
     let ten = || new().window(Window::count(10)).no_failure_rate();
     // A failure count trips before or with the run, and before or with the rate.
-    warns(
-        ten().failure_count(5).consecutive_failures(5),
-        "consecutive_failures",
-    );
+    warns(ten().failure_count(5).consecutive_failures(5), "consecutive_failures");
     warns_of_nothing(ten().failure_count(5).consecutive_failures(4));
-    warns(
-        ten().failure_rate(0.5).min_calls(10).failure_count(5),
-        "failure_rate",
-    );
+    warns(ten().failure_rate(0.5).min_calls(10).failure_count(5), "failure_rate");
     warns_of_nothing(ten().failure_rate(0.5).min_calls(4).failure_count(5));
     // In a time window a run may span more time than the window holds, so it can be the only one to trip.
     warns_of_nothing(
@@ -85,11 +72,7 @@ fn a_rule_that_another_rule_makes_idle_is_a_warning() {
 fn a_run_longer_than_the_window_is_idle_beside_a_failure_count() {
     // Twenty failures in a row have filled the window of ten with failures long before.
     warns(
-        new()
-            .window(Window::count(10))
-            .no_failure_rate()
-            .failure_count(5)
-            .consecutive_failures(20),
+        new().window(Window::count(10)).no_failure_rate().failure_count(5).consecutive_failures(20),
         "consecutive_failures",
     );
 }
@@ -97,12 +80,7 @@ fn a_run_longer_than_the_window_is_idle_beside_a_failure_count() {
 #[test]
 fn a_count_or_a_run_that_the_rate_always_forestalls_is_idle() {
     // Eight failures among at most ten calls are more than half of at least five.
-    let half = || {
-        new()
-            .window(Window::count(10))
-            .failure_rate(0.5)
-            .min_calls(5)
-    };
+    let half = || new().window(Window::count(10)).failure_rate(0.5).min_calls(5);
     warns(half().failure_count(8), "failure_count");
     warns(half().consecutive_failures(8), "consecutive_failures");
     // Below the minimum, or below the rate of a full window, they can be first.

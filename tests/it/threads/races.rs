@@ -65,13 +65,12 @@ fn a_rush_at_the_end_of_the_open_time_is_granted_exactly_n_places() {
     for round in 1..=100 {
         breaker.reset();
         open_and_wait(&breaker, &clock);
-        let granted: Vec<_> = together(THREADS, |_| {
-            [breaker.try_acquire().ok(), breaker.try_acquire().ok()]
-        })
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
+        let granted: Vec<_> =
+            together(THREADS, |_| [breaker.try_acquire().ok(), breaker.try_acquire().ok()])
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect();
         assert_eq!(granted.len(), 4);
         assert_eq!(journal.len(), 3 * round);
         assert_eq!(journal.last().cause, TransitionCause::OpenTimeOver);
@@ -101,10 +100,7 @@ fn a_lapsed_lease_is_committed_once() {
         clock.advance(secs(61));
         together(THREADS, |_| breaker.try_acquire().expect_err("open again"));
         assert_eq!(journal.len(), 2 * round);
-        assert_eq!(
-            journal.last().cause,
-            TransitionCause::ProbesLost { outstanding: 1 }
-        );
+        assert_eq!(journal.last().cause, TransitionCause::ProbesLost { outstanding: 1 });
     }
     journal.assert_without_gaps();
 }
@@ -131,11 +127,7 @@ fn racing_trips_commit_one_transition() {
 #[test]
 fn what_was_granted_before_a_reset_is_not_counted_after_it() {
     // Reported before the reset it is swept away, reported after it is stale: at rest nothing of it is there.
-    for window in [
-        Window::count(100),
-        Window::time(secs(10)),
-        Window::consecutive(1_000),
-    ] {
+    for window in [Window::count(100), Window::time(secs(10)), Window::consecutive(1_000)] {
         let held = || CircuitBreaker::builder().window(window);
         in_every_width(held, |builder| {
             let (breaker, _, _) = stage(builder);
@@ -227,10 +219,7 @@ fn observers_hear_each_generation_once_while_threads_control() {
 fn a_snapshot_never_mixes_two_generations() {
     // Odd generations see failures only, even ones successes only. Whoever reads meanwhile sees the one or the other.
     let (breaker, _, _) = stage(
-        CircuitBreaker::builder()
-            .window(Window::count(1_000))
-            .failure_rate(1.0)
-            .min_calls(1_000),
+        CircuitBreaker::builder().window(Window::count(1_000)).failure_rate(1.0).min_calls(1_000),
     );
     together(2, |thread| {
         if thread == 0 {

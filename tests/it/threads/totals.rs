@@ -30,10 +30,7 @@ fn a_count_window_that_is_not_full_holds_every_call() {
             }
         });
         let hundreds = u64::from(THREADS) * 100;
-        assert_eq!(
-            counts(&breaker),
-            (hundreds * 9 + 1, hundreds * 2, hundreds * 2, hundreds)
-        );
+        assert_eq!(counts(&breaker), (hundreds * 9 + 1, hundreds * 2, hundreds * 2, hundreds));
         assert_eq!(journal.len(), 0);
     });
 }
@@ -42,12 +39,8 @@ fn a_count_window_that_is_not_full_holds_every_call() {
 fn a_full_count_window_holds_exactly_its_size() {
     // Each thread alternates success and failure. The last 100 calls hold a gapless run of each thread's calls, in
     // which successes and failures differ by at most one.
-    let hundred = || {
-        CircuitBreaker::builder()
-            .window(Window::count(100))
-            .failure_rate(0.9)
-            .min_calls(100)
-    };
+    let hundred =
+        || CircuitBreaker::builder().window(Window::count(100)).failure_rate(0.9).min_calls(100);
     in_every_width(hundred, |builder| {
         let (breaker, _, journal) = stage(builder);
         for _ in 0..10 {
@@ -68,11 +61,7 @@ fn a_full_count_window_holds_exactly_its_size() {
 
 #[test]
 fn after_the_threads_are_gone_the_window_slides_one_call_at_a_time() {
-    let ten = || {
-        CircuitBreaker::builder()
-            .window(Window::count(10))
-            .failure_rate(1.0)
-    };
+    let ten = || CircuitBreaker::builder().window(Window::count(10)).failure_rate(1.0);
     in_every_width(ten, |builder| {
         let (breaker, _, _) = stage(builder);
         for _ in 0..50 {
@@ -111,12 +100,7 @@ fn a_time_window_holds_every_call_of_its_buckets() {
             let buckets = (second + 1).min(10);
             assert_eq!(
                 counts(&breaker),
-                (
-                    buckets * (3 * each + 1),
-                    buckets * 2 * each,
-                    buckets * each,
-                    buckets * each
-                )
+                (buckets * (3 * each + 1), buckets * 2 * each, buckets * each, buckets * each)
             );
         }
         clock.advance(secs(10));
@@ -132,18 +116,12 @@ fn a_run_of_failures_is_as_long_as_all_threads_made_it() {
         let (breaker, _, journal) = stage(builder);
         let all = u64::from(THREADS) * 1_000;
         together(THREADS, |_| fail(&breaker, 999));
-        assert_eq!(
-            breaker.snapshot().consecutive_failures,
-            all - u64::from(THREADS)
-        );
+        assert_eq!(breaker.snapshot().consecutive_failures, all - u64::from(THREADS));
         succeed(&breaker, 1);
         assert_eq!(breaker.snapshot().consecutive_failures, 0);
         together(THREADS, |_| fail(&breaker, 1_000));
         assert_eq!(breaker.state(), State::Open);
-        assert_eq!(
-            journal.causes(),
-            [TransitionCause::ConsecutiveFailures { failures: all }]
-        );
+        assert_eq!(journal.causes(), [TransitionCause::ConsecutiveFailures { failures: all }]);
     });
 }
 
@@ -171,12 +149,7 @@ fn a_run_is_at_most_what_came_after_the_last_success() {
 fn outcomes_that_reach_the_minimum_together_are_judged_there() {
     // A failure, then three successes at once, minimum 2, rate 0.4: every order of them has 1 of 2 at the minimum, so
     // every order trips, though each thread alone may see 1 of 4 when it looks.
-    let two = || {
-        CircuitBreaker::builder()
-            .window(Window::count(10))
-            .min_calls(2)
-            .failure_rate(0.4)
-    };
+    let two = || CircuitBreaker::builder().window(Window::count(10)).min_calls(2).failure_rate(0.4);
     in_every_width(two, |builder| {
         let (breaker, _, journal) = stage(builder);
         for round in 1..=100 {
@@ -192,12 +165,7 @@ fn outcomes_that_reach_the_minimum_together_are_judged_there() {
 #[test]
 fn failures_that_overlap_trip_when_every_order_of_them_does() {
     for window in [Window::count(THREADS), Window::time(secs(10))] {
-        let full = || {
-            CircuitBreaker::builder()
-                .window(window)
-                .min_calls(THREADS)
-                .failure_rate(1.0)
-        };
+        let full = || CircuitBreaker::builder().window(window).min_calls(THREADS).failure_rate(1.0);
         in_every_width(full, |builder| {
             let (breaker, _, journal) = stage(builder);
             for round in 1..=100 {
@@ -213,12 +181,8 @@ fn failures_that_overlap_trip_when_every_order_of_them_does() {
 #[test]
 fn no_trip_happens_that_no_order_asks_for() {
     // Three threads fail once, three succeed twice: however they interleave, a window of nine never holds four.
-    let counting = || {
-        CircuitBreaker::builder()
-            .window(Window::count(9))
-            .no_failure_rate()
-            .failure_count(4)
-    };
+    let counting =
+        || CircuitBreaker::builder().window(Window::count(9)).no_failure_rate().failure_count(4);
     in_every_width(counting, |builder| {
         let (breaker, _, journal) = stage(builder);
         for _ in 0..200 {
@@ -237,11 +201,7 @@ fn no_trip_happens_that_no_order_asks_for() {
 #[test]
 fn many_short_lived_threads_lose_no_count() {
     // More threads in all than there can be stripes: their numbers are handed back and used again.
-    let patient = || {
-        CircuitBreaker::builder()
-            .window(Window::count(5_000))
-            .min_calls(5_000)
-    };
+    let patient = || CircuitBreaker::builder().window(Window::count(5_000)).min_calls(5_000);
     in_every_width(patient, |builder| {
         let (breaker, _, _) = stage(builder);
         for wave in 1..=60_u64 {
