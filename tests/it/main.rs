@@ -1,5 +1,6 @@
 //! The breaker through its public API only: one binary, on the manual clock, without a single sleep.
 
+mod baseline;
 mod control;
 mod crew;
 mod drive;
