@@ -129,15 +129,25 @@ pub(crate) enum Op {
 pub(crate) enum Move {
     Forward(u64),
     Back(u64),
-    /// To so long after the instant of the build.
+    /// To so long after the instant of the build, forward or back.
     AfterBuild(u64),
+    /// To an instant, forward or back.
     To(u64),
     /// On by whole buckets of the window.
     Buckets(u32, i8),
     /// On by the lease of the probes.
     Lease(i8),
-    /// To the instant that the last refusal named.
+    /// On to the instant that the last refusal named, if it lies ahead.
     Deadline(i8),
+}
+
+impl Move {
+    fn may_step_back(self) -> bool {
+        match self {
+            Move::Back(_) | Move::AfterBuild(_) | Move::To(_) => true,
+            Move::Forward(_) | Move::Buckets(..) | Move::Lease(_) | Move::Deadline(_) => false,
+        }
+    }
 }
 
 /// When the driver reads state and snapshot: a reader must not change what it reads, nor be needed.
@@ -145,6 +155,18 @@ pub(crate) enum Move {
 pub(crate) enum Watch {
     EveryStep,
     AtReads,
+}
+
+/// Which lanes a run may use.
+///
+/// Where the clock steps back, a time window drops an outcome whose slot holds a newer bucket, and each thread has
+/// slots of its own: what is dropped then depends on who reported. The contract leaves it open; the oracle, with one
+/// set of slots, can speak for one thread only.
+fn lanes_for(settings: &Settings, ops: &[Op]) -> impl Fn(Lane) -> Lane {
+    let timed = matches!(settings.window, Kind::Time(..));
+    let steps_back = |op: &Op| matches!(op, Op::Clock(movement) if movement.may_step_back());
+    let stay = timed && ops.iter().any(steps_back);
+    move |lane| if stay { Lane::Here } else { lane }
 }
 
 /// Runs the operations on both and panics at the first answer in which they differ.
@@ -155,12 +177,14 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     let right = R::build(settings.builder(&clock)).expect("settings that fit");
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
     let mut reopens_at = clock.now();
+    let allowed = lanes_for(settings, ops);
     let mut chronicle = Chronicle::default();
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
         match *op {
             Op::Acquire(hold, lane) => {
+                let lane = allowed(lane);
                 let (l, r) = (left.acquire(hold, lane), right.acquire(hold, lane));
                 at.agree("the refusal", &l.as_ref().err(), &r.as_ref().err());
                 if let Some(wait) = r.as_ref().err().and_then(|refusal| refusal.retry_after()) {
@@ -170,6 +194,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
             }
             Op::Finish { which, how, lane } => {
                 if !permits.is_empty() {
+                    let lane = allowed(lane);
                     let (l, r) = permits.swap_remove(which % permits.len());
                     let answers = (left.finish(l, how, lane), right.finish(r, how, lane));
                     at.agree("the report", &answers.0, &answers.1);
@@ -183,6 +208,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 times,
                 lane,
             } => {
+                let lane = allowed(lane);
                 for _ in 0..times {
                     let l = left.acquire(Hold::Owned, lane);
                     let r = right.acquire(Hold::Owned, lane);
@@ -222,15 +248,16 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
 
 impl Move {
     fn apply(self, clock: &ManualClock, settings: &Settings, reopens_at: Duration) {
+        let now = clock.now();
         let nudged = |to: Duration, nudge: i8| {
             let by = Duration::from_nanos(u64::from(nudge.unsigned_abs()));
-            clock.set(if nudge < 0 {
+            let to = if nudge < 0 {
                 to.saturating_sub(by)
             } else {
                 to.saturating_add(by)
-            });
+            };
+            clock.set(to.max(now));
         };
-        let now = clock.now();
         match self {
             Move::Forward(by) => clock.advance(Duration::from_nanos(by)),
             Move::Back(by) => clock.set(now.saturating_sub(Duration::from_nanos(by))),
