@@ -36,8 +36,9 @@ pub(crate) struct Change {
     pub(crate) to: State,
     pub(crate) generation: u64,
     pub(crate) cause: TransitionCause,
-    /// Nanoseconds since the engine's zero.
-    pub(crate) at: u64,
+    /// When, in nanoseconds since the engine's zero, if that was not the instant of the call that committed it: probes
+    /// were lost when their lease ended, whenever that is noticed.
+    pub(crate) lapsed_at: Option<u64>,
 }
 
 /// Where to a transition goes.
@@ -149,8 +150,7 @@ impl Engine {
                     // E10: before the place is taken, so that nobody sees the place with an older stamp.
                     self.touch(now);
                     let to = Target::HalfOpen { granted: 1 };
-                    if let Some(change) = self.transit(word, to, TransitionCause::OpenTimeOver, now)
-                    {
+                    if let Some(change) = self.transit(word, to, TransitionCause::OpenTimeOver) {
                         heard(change);
                         return Ok(Word::name(State::HalfOpen, change.generation));
                     }
@@ -183,11 +183,13 @@ impl Engine {
     // ===== reporting =====
 
     /// Records an outcome of a generation that counts in a window: closed or metrics-only.
+    ///
+    /// `instants` reads the clock, on its own scale for buckets and since the engine's zero for deadlines.
     pub(crate) fn record(
         &self,
         seat: usize,
         name: Word,
-        now: impl FnOnce() -> (u64, u64),
+        instants: &dyn Fn() -> (u64, u64),
         kind: Kind,
         heard: &mut dyn FnMut(Change),
     ) -> Recorded {
@@ -199,9 +201,8 @@ impl Engine {
             State::Closed => Judging::Judge,
             _ => Judging::CountOnly,
         };
-        let mut now = Lazy::new(now);
         let bucket_time = if self.window.is_timed() {
-            now.get().0
+            instants().0
         } else {
             0
         };
@@ -218,10 +219,9 @@ impl Engine {
         let Some(verdict) = recorded else {
             return Recorded::Stale;
         };
-        let change = verdict.cause.and_then(|cause| {
-            let at = now.get().1;
-            self.transit(name, Target::Open { from: at }, cause, at)
-        });
+        let change = verdict
+            .cause
+            .and_then(|cause| self.transit(name, Target::Open { from: instants().1 }, cause));
         self.window.settle(seat, name, &verdict);
         // Only now, with nothing half done, may an observer run.
         if let Some(change) = change {
@@ -275,7 +275,7 @@ impl Engine {
                     continue;
                 }
             };
-            if let Some(change) = self.transit(word, to, cause, now) {
+            if let Some(change) = self.transit(word, to, cause) {
                 heard(change);
                 return Recorded::Counted;
             }
@@ -369,8 +369,11 @@ impl Engine {
         let cause = TransitionCause::ProbesLost {
             outstanding: word.probes().outstanding(),
         };
-        if let Some(change) = self.transit(word, Target::Open { from: at }, cause, at) {
-            heard(change);
+        if let Some(change) = self.transit(word, Target::Open { from: at }, cause) {
+            heard(Change {
+                lapsed_at: Some(at),
+                ..change
+            });
         }
     }
 
@@ -378,7 +381,7 @@ impl Engine {
 
     /// Moves from a word to another state, if nobody was faster; `None` and no change otherwise.
     #[cold]
-    fn transit(&self, word: Word, to: Target, cause: TransitionCause, at: u64) -> Option<Change> {
+    fn transit(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
         let state = &self.shared.state;
         let current = state.generation(word);
         // E2: the base against the tickets of the generation before this one; see `Window::record`.
@@ -404,7 +407,7 @@ impl Engine {
             to: next.state(),
             generation,
             cause,
-            at,
+            lapsed_at: None,
         };
         state.exchange(word, next).then_some(change)
     }
@@ -421,7 +424,7 @@ impl Engine {
                     continue;
                 }
             }
-            if let Some(change) = self.transit(word, to, TransitionCause::Control, now) {
+            if let Some(change) = self.transit(word, to, TransitionCause::Control) {
                 heard(change);
                 return;
             }
@@ -548,27 +551,5 @@ impl Engine {
     /// The rules in force.
     pub(crate) fn rules(&self) -> Rules {
         self.shared.limits.rules()
-    }
-}
-
-/// A clock reading that is taken at most once.
-struct Lazy<F> {
-    read: Option<F>,
-    value: (u64, u64),
-}
-
-impl<F: FnOnce() -> (u64, u64)> Lazy<F> {
-    fn new(read: F) -> Self {
-        Lazy {
-            read: Some(read),
-            value: (0, 0),
-        }
-    }
-
-    fn get(&mut self) -> (u64, u64) {
-        if let Some(read) = self.read.take() {
-            self.value = read();
-        }
-        self.value
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The protocol is on the [architecture page](crate::docs::architecture); this file holds no step of it.
 
+use core::cell::OnceCell;
 use core::fmt;
 use core::time::Duration;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -209,7 +210,7 @@ impl<C: Clock> CircuitBreaker<C> {
             State::Closed | State::MetricsOnly => Ok(self.grant(word)),
             State::Open | State::HalfOpen => {
                 let now = self.clock.now_nanos();
-                let mut heard = |change| self.publish(&change);
+                let mut heard = |change| self.publish(&change, now);
                 let name = self.engine.acquire(self.since_zero(now), &mut heard)?;
                 Ok(Grant { name, start: now })
             }
@@ -377,8 +378,13 @@ impl<C: Clock> CircuitBreaker<C> {
     /// What happened before this call happens before what follows any call that sees the new state; so for every
     /// control call.
     pub fn trip(&self) {
-        let now = self.since_zero(self.clock.now_nanos());
-        self.control(Target::Open { from: now }, now);
+        let now = self.clock.now_nanos();
+        self.control(
+            Target::Open {
+                from: self.since_zero(now),
+            },
+            now,
+        );
     }
 
     /// Ends an open time at once: the next calls are probes.
@@ -391,8 +397,7 @@ impl<C: Clock> CircuitBreaker<C> {
     ///
     /// As `trip`.
     pub fn half_open(&self) {
-        let now = self.since_zero(self.clock.now_nanos());
-        self.control(Target::HalfOpen { granted: 0 }, now);
+        self.control(Target::HalfOpen { granted: 0 }, self.clock.now_nanos());
     }
 
     /// Closes, with an empty window.
@@ -448,13 +453,12 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     fn control_plain(&self, state: State) {
-        let now = self.since_zero(self.clock.now_nanos());
-        self.control(Target::Plain(state), now);
+        self.control(Target::Plain(state), self.clock.now_nanos());
     }
 
     fn control(&self, to: Target, now: u64) {
-        self.engine
-            .control(to, now, &mut |change| self.publish(&change));
+        let mut heard = |change| self.publish(&change, now);
+        self.engine.control(to, self.since_zero(now), &mut heard);
     }
 
     // ===== settling permits =====
@@ -555,19 +559,20 @@ impl<C: Clock> CircuitBreaker<C> {
             .or(now.map(|now| now.saturating_sub(grant.start)))
             .unwrap_or(0);
         let slow = self.is_slow(elapsed);
-        let read_now = || now.unwrap_or_else(|| self.clock.now_nanos());
-        let mut heard = |change| self.publish(&change);
-        if state == State::HalfOpen {
-            let now = self.since_zero(read_now());
-            return self.engine.report(name, outcome, slow, now, &mut heard);
+        if let (State::HalfOpen, Some(now)) = (state, now) {
+            let mut heard = |change| self.publish(&change, now);
+            return self
+                .engine
+                .report(name, outcome, slow, self.since_zero(now), &mut heard);
         }
         let kind = Kind::new(outcome == Outcome::Failure, slow);
-        let both = || {
-            let now = read_now();
-            (now, self.since_zero(now))
-        };
+        // Read at most once, and only if a bucket or a deadline needs it.
+        let read = OnceCell::new();
+        let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
+        let instants = || (now(), self.since_zero(now()));
+        let mut heard = |change| self.publish(&change, now());
         self.engine
-            .record(threads::seat(), name, both, kind, &mut heard)
+            .record(threads::seat(), name, &instants, kind, &mut heard)
     }
 
     // ===== time and observers =====
@@ -578,19 +583,22 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     /// Tells the observers; what one panics with is dropped.
+    ///
+    /// `now` is the reading of the call that committed the change.
     #[cold]
-    fn publish(&self, change: &Change) {
+    fn publish(&self, change: &Change, now: u64) {
         if self.observers.is_empty() {
             return;
         }
-        let at = Duration::from_nanos(self.zero.saturating_add(change.at));
         let Change {
             from,
             to,
             generation,
             cause,
-            ..
+            lapsed_at,
         } = *change;
+        let at = lapsed_at.map_or(now, |lapse| self.zero.saturating_add(lapse));
+        let at = Duration::from_nanos(at);
         let transition = Transition {
             from,
             to,
