@@ -62,7 +62,7 @@ impl Settings {
                 self.failure_count = None;
                 self.consecutive_failures = None;
             }
-            Kind::Time(..) => {}
+            Kind::Time(..) => self.clock_start = self.clock_start.min(LAST),
         }
         let counted = self.failure_count.or(self.consecutive_failures);
         if counted.is_none() && self.slow_call.is_none() && self.failure_rate.is_none() {
@@ -124,6 +124,23 @@ pub(crate) enum Op {
     Read,
 }
 
+impl Op {
+    /// The same operation, done by the driving thread.
+    pub(crate) fn on_this_thread(self) -> Self {
+        let lane = Lane::Here;
+        match self {
+            Op::Acquire(hold, _) => Op::Acquire(hold, lane),
+            Op::Finish { which, how, .. } => Op::Finish { which, how, lane },
+            Op::Burst { outcome, times, .. } => Op::Burst {
+                outcome,
+                times,
+                lane,
+            },
+            Op::Call(_) | Op::Control(_) | Op::Clock(_) | Op::Read => self,
+        }
+    }
+}
+
 /// A movement of the clock; all saturate. The nudges are nanoseconds around the interesting instant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Move {
@@ -157,16 +174,21 @@ pub(crate) enum Watch {
     AtReads,
 }
 
-/// Which lanes a run may use.
+/// How long after the build time windows are promised to be exact, in the contract: 30 years.
+const PRECISE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The last instant of a time window's runs: with buckets of 1 ns the one after it has the number that the breaker
+/// keeps for "no bucket", and shares the bucket before it.
+const LAST: Duration = Duration::from_nanos(u64::MAX - 1);
+
+/// Whether a run must stay on one thread.
 ///
 /// Where the clock steps back, a time window drops an outcome whose slot holds a newer bucket, and each thread has
 /// slots of its own: what is dropped then depends on who reported. The contract leaves it open; the oracle, with one
 /// set of slots, can speak for one thread only.
-fn lanes_for(settings: &Settings, ops: &[Op]) -> impl Fn(Lane) -> Lane {
-    let timed = matches!(settings.window, Kind::Time(..));
+fn must_stay(settings: &Settings, ops: &[Op]) -> bool {
     let steps_back = |op: &Op| matches!(op, Op::Clock(movement) if movement.may_step_back());
-    let stay = timed && ops.iter().any(steps_back);
-    move |lane| if stay { Lane::Here } else { lane }
+    matches!(settings.window, Kind::Time(..)) && ops.iter().any(steps_back)
 }
 
 /// Runs the operations on both and panics at the first answer in which they differ.
@@ -177,14 +199,15 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     let right = R::build(settings.builder(&clock)).expect("settings that fit");
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
     let mut reopens_at = clock.now();
-    let allowed = lanes_for(settings, ops);
+    let stay = must_stay(settings, ops);
+    let horizon = settings.clock_start.saturating_add(PRECISE).min(LAST);
     let mut chronicle = Chronicle::default();
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
-        match *op {
+        let op = if stay { op.on_this_thread() } else { *op };
+        match op {
             Op::Acquire(hold, lane) => {
-                let lane = allowed(lane);
                 let (l, r) = (left.acquire(hold, lane), right.acquire(hold, lane));
                 at.agree("the refusal", &l.as_ref().err(), &r.as_ref().err());
                 if let Some(wait) = r.as_ref().err().and_then(|refusal| refusal.retry_after()) {
@@ -194,7 +217,6 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
             }
             Op::Finish { which, how, lane } => {
                 if !permits.is_empty() {
-                    let lane = allowed(lane);
                     let (l, r) = permits.swap_remove(which % permits.len());
                     let answers = (left.finish(l, how, lane), right.finish(r, how, lane));
                     at.agree("the report", &answers.0, &answers.1);
@@ -208,7 +230,6 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 times,
                 lane,
             } => {
-                let lane = allowed(lane);
                 for _ in 0..times {
                     let l = left.acquire(Hold::Owned, lane);
                     let r = right.acquire(Hold::Owned, lane);
@@ -224,7 +245,12 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 left.control(control);
                 right.control(control);
             }
-            Op::Clock(movement) => movement.apply(&clock, settings, reopens_at),
+            Op::Clock(movement) => {
+                movement.apply(&clock, settings, reopens_at);
+                if matches!(settings.window, Kind::Time(..)) {
+                    clock.set(clock.now().min(horizon));
+                }
+            }
             Op::Read => at.compare_readings(&left, &right),
         }
         if let Watch::EveryStep = watch {
