@@ -15,14 +15,8 @@ impl Field {
 
     /// The field right above this one.
     pub(crate) const fn then(self, width: u32) -> Self {
-        let next = Field {
-            shift: self.shift + self.width,
-            width,
-        };
-        assert!(
-            next.shift + next.width <= u64::BITS,
-            "the fields do not fit a word"
-        );
+        let next = Field { shift: self.shift + self.width, width };
+        assert!(next.shift + next.width <= u64::BITS, "the fields do not fit a word");
         next
     }
 
@@ -80,11 +74,8 @@ mod tests {
         let middle = low.then(20);
         let high = middle.then(41);
         assert!(high.is_last() && !middle.is_last());
-        for (field, others) in [
-            (low, [middle, high]),
-            (middle, [low, high]),
-            (high, [low, middle]),
-        ] {
+        for (field, others) in [(low, [middle, high]), (middle, [low, high]), (high, [low, middle])]
+        {
             for value in [0, 1, field.max()] {
                 for around in [0, u64::MAX] {
                     let word = field.set(around, value);

@@ -27,10 +27,7 @@ pub struct Rejected {
 
 impl Rejected {
     pub(crate) const fn open(wait_ns: u64) -> Self {
-        Rejected {
-            state: State::Open,
-            wait_ns,
-        }
+        Rejected { state: State::Open, wait_ns }
     }
 
     pub(crate) const fn by(state: State) -> Self {
@@ -145,11 +142,7 @@ impl ConfigError {
         given: impl Into<String>,
         allowed: &'static str,
     ) -> Self {
-        ConfigError {
-            field,
-            given: given.into(),
-            allowed,
-        }
+        ConfigError { field, given: given.into(), allowed }
     }
 
     /// The name of the builder method whose setting was refused; `"rules"` when there is no rule at all.
@@ -170,11 +163,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: given {}, allowed is {}",
-            self.field, self.given, self.allowed
-        )
+        write!(f, "{}: given {}, allowed is {}", self.field, self.given, self.allowed)
     }
 }
 

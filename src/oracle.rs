@@ -47,11 +47,7 @@ pub struct OraclePermit {
 
 impl<C: Clock> Oracle<C> {
     pub(crate) fn new(config: Config, clock: C) -> Self {
-        Oracle {
-            epoch: clock.now_nanos(),
-            clock,
-            machine: Mutex::new(Machine::new(config)),
-        }
+        Oracle { epoch: clock.now_nanos(), clock, machine: Mutex::new(Machine::new(config)) }
     }
 
     /// Asks for permission to make a call.
@@ -136,10 +132,7 @@ impl<C: Clock> Oracle<C> {
 
     fn now(&self) -> Now {
         let absolute = self.clock.now_nanos();
-        Now {
-            absolute,
-            relative: absolute.saturating_sub(self.epoch),
-        }
+        Now { absolute, relative: absolute.saturating_sub(self.epoch) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {
@@ -238,10 +231,7 @@ impl Machine {
             }
             State::Closed | State::Disabled | State::MetricsOnly | State::Open => {}
         }
-        Ok(OraclePermit {
-            generation: self.generation,
-            start: now.absolute,
-        })
+        Ok(OraclePermit { generation: self.generation, start: now.absolute })
     }
 
     fn record(
@@ -263,10 +253,7 @@ impl Machine {
             Outcome::Failure => Some(true),
             Outcome::Ignored => None,
         }
-        .map(|failed| Counted {
-            failed,
-            slow: elapsed > self.config.rules.slow_limit_ns,
-        });
+        .map(|failed| Counted { failed, slow: elapsed > self.config.rules.slow_limit_ns });
         match self.state {
             State::HalfOpen => self.record_probe(counted, now),
             State::Closed | State::MetricsOnly => {
@@ -300,9 +287,7 @@ impl Machine {
             }
         }
         if rules.failure_count > 0 && counts.failures >= u64::from(rules.failure_count) {
-            return Some(TransitionCause::FailureCount {
-                failures: counts.failures,
-            });
+            return Some(TransitionCause::FailureCount { failures: counts.failures });
         }
         if rules.run > 0 && self.run >= u64::from(rules.run) {
             return Some(TransitionCause::ConsecutiveFailures { failures: self.run });
@@ -312,12 +297,7 @@ impl Machine {
 
     /// The two rates, without their minimum of calls.
     fn judge_rates(&self, counts: Counts) -> Option<TransitionCause> {
-        let Counts {
-            calls,
-            failures,
-            slow_calls,
-            ..
-        } = counts;
+        let Counts { calls, failures, slow_calls, .. } = counts;
         if reached(failures, calls, self.config.rules.failure_ppm) {
             return Some(TransitionCause::FailureRate { failures, calls });
         }
@@ -365,22 +345,15 @@ impl Machine {
         let idle = now.relative.saturating_sub(self.stamp);
         let lapsed =
             self.state == State::HalfOpen && outstanding > 0 && idle >= self.config.lease_ns;
-        lapsed.then(|| Lapse {
-            outstanding,
-            at: self.stamp + self.config.lease_ns,
-        })
+        lapsed.then(|| Lapse { outstanding, at: self.stamp + self.config.lease_ns })
     }
 
     /// Commits a lease that ran out, as of the moment at which it did.
     fn commit_lapse(&mut self, now: Now) {
         if let Some(lapse) = self.lapse(now) {
-            let then = Now {
-                absolute: now.absolute - (now.relative - lapse.at),
-                relative: lapse.at,
-            };
-            let cause = TransitionCause::ProbesLost {
-                outstanding: lapse.outstanding,
-            };
+            let then =
+                Now { absolute: now.absolute - (now.relative - lapse.at), relative: lapse.at };
+            let cause = TransitionCause::ProbesLost { outstanding: lapse.outstanding };
             self.transition(State::Open, cause, then);
         }
     }
@@ -428,10 +401,7 @@ impl Machine {
             None => (self.state, self.open_attempt, self.deadline),
         };
         let over = state == State::Open && now.relative >= deadline;
-        Shown {
-            state: if over { State::HalfOpen } else { state },
-            open_attempt,
-        }
+        Shown { state: if over { State::HalfOpen } else { state }, open_attempt }
     }
 
     fn snapshot(&self, now: Now) -> Snapshot {
@@ -463,11 +433,7 @@ impl Machine {
             failures: counts.failures,
             slow_calls: counts.slow_calls,
             slow_failures: counts.slow_failures,
-            consecutive_failures: if windowed && rules.run > 0 {
-                self.run
-            } else {
-                0
-            },
+            consecutive_failures: if windowed && rules.run > 0 { self.run } else { 0 },
             failure_rate: rate(counts.failures, rules.failure_ppm),
             slow_rate: rate(counts.slow_calls, rules.slow_ppm),
             open_attempt: shown.open_attempt,
@@ -512,15 +478,9 @@ impl Counts {
 #[derive(Debug)]
 enum Window {
     /// The last `size` outcomes, oldest first.
-    Count {
-        size: usize,
-        outcomes: VecDeque<Counted>,
-    },
+    Count { size: usize, outcomes: VecDeque<Counted> },
     /// Slot `k mod b` holds bucket `k`, or an older or newer one that lives there too.
-    Time {
-        length_ns: u64,
-        slots: Vec<Option<Bucket>>,
-    },
+    Time { length_ns: u64, slots: Vec<Option<Bucket>> },
     /// The run alone, which is kept beside the window.
     Consecutive,
 }
@@ -534,14 +494,12 @@ struct Bucket {
 impl Window {
     fn new(config: WindowConfig) -> Self {
         match config {
-            WindowConfig::Count { size } => Window::Count {
-                size: size as usize,
-                outcomes: VecDeque::new(),
-            },
-            WindowConfig::Time { length_ns, buckets } => Window::Time {
-                length_ns,
-                slots: vec![None; buckets as usize],
-            },
+            WindowConfig::Count { size } => {
+                Window::Count { size: size as usize, outcomes: VecDeque::new() }
+            }
+            WindowConfig::Time { length_ns, buckets } => {
+                Window::Time { length_ns, slots: vec![None; buckets as usize] }
+            }
             WindowConfig::Consecutive => Window::Consecutive,
         }
     }
@@ -559,10 +517,7 @@ impl Window {
                 let number = bucket_at(now, *length_ns, buckets);
                 let slot = &mut slots[(number % buckets) as usize];
                 if slot.is_none_or(|bucket| bucket.number < number) {
-                    *slot = Some(Bucket {
-                        number,
-                        counts: Counts::default(),
-                    });
+                    *slot = Some(Bucket { number, counts: Counts::default() });
                 }
                 // A clock that stepped back may find a newer bucket here: it is kept, and the outcome is left out.
                 if let Some(bucket) = slot.as_mut().filter(|bucket| bucket.number == number) {

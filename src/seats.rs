@@ -18,9 +18,7 @@ pub(crate) struct Seats {
 
 impl Seats {
     pub(crate) fn new() -> Self {
-        Seats {
-            taken: core::array::from_fn(|_| AtomicU64::new(0)),
-        }
+        Seats { taken: core::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
     /// Takes a free seat, the lowest ones first; `None` when all seem taken.

@@ -84,10 +84,7 @@ mod tests {
                         })
                     })
                     .collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap())
-                    .collect()
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(seats.len(), 8, "two living threads shared a seat");
         }

@@ -73,9 +73,7 @@ impl StateCell {
             let attempt = attempt_after(ATTEMPT.get(seen) as u32, state);
             let next = ATTEMPT_ERA.put(generation) | ATTEMPT.put(attempt.into());
             // A lost race means that another thread has written the same value.
-            let _ = self
-                .attempt
-                .compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.attempt.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 

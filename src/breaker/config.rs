@@ -65,10 +65,7 @@ enum WindowKind {
 impl Window {
     /// The last `size` counted outcomes, exactly; 1 to 1,048,576.
     pub const fn count(size: u32) -> Self {
-        Window {
-            kind: WindowKind::Count(size),
-            buckets: None,
-        }
+        Window { kind: WindowKind::Count(size), buckets: None }
     }
 
     /// The outcomes of the last `length`, in 10 buckets unless [`buckets`](Window::buckets) says otherwise.
@@ -76,18 +73,12 @@ impl Window {
     /// With `b` buckets, bucket `k` covers `[k * length / b, (k + 1) * length / b)` of the clock's own time; the
     /// window is the current bucket and the `b - 1` before it.
     pub const fn time(length: Duration) -> Self {
-        Window {
-            kind: WindowKind::Time(length),
-            buckets: None,
-        }
+        Window { kind: WindowKind::Time(length), buckets: None }
     }
 
     /// No window: only the run of consecutive failures, which trips at `limit`.
     pub const fn consecutive(limit: u32) -> Self {
-        Window {
-            kind: WindowKind::Consecutive(limit),
-            buckets: None,
-        }
+        Window { kind: WindowKind::Consecutive(limit), buckets: None }
     }
 
     /// The number of buckets of a time window; 1 to 1,024, none shorter than 1 ns.
@@ -121,19 +112,13 @@ impl HalfOpen {
     /// At most `places` probes: the first failure (or slow call, where a slow-call rule is set) opens again, `places`
     /// successes close; 1 to 1,000.
     pub const fn probes(places: u32) -> Self {
-        HalfOpen {
-            kind: HalfOpenKind::Probes,
-            places,
-        }
+        HalfOpen { kind: HalfOpenKind::Probes, places }
     }
 
     /// At most `places` probes: when the smaller of `min_calls` and `places` outcomes are in, the failure rate and the
     /// slow rate decide; 1 to 1,000.
     pub const fn rate(places: u32) -> Self {
-        HalfOpen {
-            kind: HalfOpenKind::Rate,
-            places,
-        }
+        HalfOpen { kind: HalfOpenKind::Rate, places }
     }
 
     fn given(&self) -> String {
@@ -164,21 +149,13 @@ pub struct OpenWait {
 impl OpenWait {
     /// The same time for every open period; 1 ns to 366 days.
     pub const fn fixed(wait: Duration) -> Self {
-        OpenWait {
-            initial: wait,
-            growth: None,
-            jitter: 0.0,
-        }
+        OpenWait { initial: wait, growth: None, jitter: 0.0 }
     }
 
     /// `initial * factor^(attempt - 1)`, cut to `max`, where `attempt` numbers the open periods since the breaker was
     /// last closed, disabled or metrics-only.
     pub const fn exponential(initial: Duration, factor: f64, max: Duration) -> Self {
-        OpenWait {
-            initial,
-            growth: Some((factor, max)),
-            jitter: 0.0,
-        }
+        OpenWait { initial, growth: Some((factor, max)), jitter: 0.0 }
     }
 
     /// Lengthens or shortens each wait at random by at most `ratio` of it; 0 to below 1. A `max` still holds.
@@ -419,13 +396,7 @@ impl<C: Clock> Builder<C> {
     pub fn build(self) -> Result<CircuitBreaker<C>, ConfigError> {
         let config = self.validate()?;
         let warnings = self.warnings(&config);
-        Ok(CircuitBreaker::new(
-            self.name,
-            config,
-            warnings,
-            self.clock.make(),
-            self.observers,
-        ))
+        Ok(CircuitBreaker::new(self.name, config, warnings, self.clock.make(), self.observers))
     }
 
     /// Builds the mutex twin with the same settings; it keeps its transitions itself and calls no observer.
@@ -454,10 +425,9 @@ impl<C: Clock> Builder<C> {
         let failure_count = self.validate_failure_count()?;
         let run = self.validate_run(run_of_window)?;
         let (slow_limit_ns, slow_ppm) = match self.slow_call {
-            Some((limit, rate)) => (
-                validate_time("slow_call", limit)?,
-                validate_rate("slow_call", rate)?,
-            ),
+            Some((limit, rate)) => {
+                (validate_time("slow_call", limit)?, validate_rate("slow_call", rate)?)
+            }
             None => (u64::MAX, 0),
         };
         let min_calls = self.min_calls.get();
@@ -467,11 +437,7 @@ impl<C: Clock> Builder<C> {
         let wait = self.validate_wait()?;
         let half_open = self.half_open;
         if !(1..=MAX_PROBES).contains(&half_open.places) {
-            return Err(ConfigError::new(
-                "half_open",
-                half_open.given(),
-                "1 to 1000",
-            ));
+            return Err(ConfigError::new("half_open", half_open.given(), "1 to 1000"));
         }
         let lease_ns = validate_time("probe_timeout", self.probe_timeout)?;
         let stripes = self.validate_stripes()?;
@@ -514,26 +480,18 @@ impl<C: Clock> Builder<C> {
         let given = || self.window.given();
         let time = matches!(self.window.kind, WindowKind::Time(_));
         if self.window.buckets.is_some() && !time {
-            return Err(ConfigError::new(
-                "buckets",
-                given(),
-                "a time window's setting only",
-            ));
+            return Err(ConfigError::new("buckets", given(), "a time window's setting only"));
         }
         match self.window.kind {
             WindowKind::Count(size) if (1..=MAX_COUNT_WINDOW).contains(&size) => {
                 Ok(WindowConfig::Count { size })
             }
-            WindowKind::Count(_) => Err(ConfigError::new(
-                "window",
-                given(),
-                "a size of 1 to 1048576",
-            )),
-            WindowKind::Consecutive(0) => Err(ConfigError::new(
-                "window",
-                given(),
-                "a limit of 1 to 4294967295",
-            )),
+            WindowKind::Count(_) => {
+                Err(ConfigError::new("window", given(), "a size of 1 to 1048576"))
+            }
+            WindowKind::Consecutive(0) => {
+                Err(ConfigError::new("window", given(), "a limit of 1 to 4294967295"))
+            }
             WindowKind::Consecutive(_) => Ok(WindowConfig::Consecutive),
             WindowKind::Time(length) => {
                 let length_ns = nanos(length);
@@ -552,11 +510,7 @@ impl<C: Clock> Builder<C> {
 
     fn validate_failure_count(&self) -> Result<u32, ConfigError> {
         let refuse = |count: u32, allowed| {
-            Err(ConfigError::new(
-                "failure_count",
-                count.to_string(),
-                allowed,
-            ))
+            Err(ConfigError::new("failure_count", count.to_string(), allowed))
         };
         match (self.failure_count, self.window.kind) {
             (None, _) => Ok(0),
@@ -573,19 +527,14 @@ impl<C: Clock> Builder<C> {
 
     fn validate_run(&self, run_of_window: u32) -> Result<u32, ConfigError> {
         let refuse = |run: u32, allowed| {
-            Err(ConfigError::new(
-                "consecutive_failures",
-                run.to_string(),
-                allowed,
-            ))
+            Err(ConfigError::new("consecutive_failures", run.to_string(), allowed))
         };
         match self.consecutive_failures {
             None => Ok(run_of_window),
             Some(0) => refuse(0, "1 to 4294967295"),
-            Some(run) if run_of_window > 0 => refuse(
-                run,
-                "not together with a consecutive window, which has the limit itself",
-            ),
+            Some(run) if run_of_window > 0 => {
+                refuse(run, "not together with a consecutive window, which has the limit itself")
+            }
             Some(run) => Ok(run),
         }
     }
@@ -598,30 +547,18 @@ impl<C: Clock> Builder<C> {
             Some((factor, max)) => {
                 if !(factor.is_finite() && factor >= 1.0) {
                     let allowed = "a finite factor from 1";
-                    return Err(ConfigError::new(
-                        "open_wait",
-                        format!("factor {factor}"),
-                        allowed,
-                    ));
+                    return Err(ConfigError::new("open_wait", format!("factor {factor}"), allowed));
                 }
                 let max_ns = validate_time("open_wait", max)?;
                 if max_ns < initial_ns {
                     let allowed = "a max from the initial wait to 366 days";
-                    return Err(ConfigError::new(
-                        "open_wait",
-                        format!("max {max:?}"),
-                        allowed,
-                    ));
+                    return Err(ConfigError::new("open_wait", format!("max {max:?}"), allowed));
                 }
                 (factor, max_ns)
             }
         };
         if !(0.0..1.0).contains(&wait.jitter) {
-            return Err(ConfigError::new(
-                "jitter",
-                wait.jitter.to_string(),
-                "0 to below 1",
-            ));
+            return Err(ConfigError::new("jitter", wait.jitter.to_string(), "0 to below 1"));
         }
         // Rounded down: the jitter stays within its ratio.
         let jitter_ppm = (wait.jitter * PPM as f64) as u32;
@@ -629,29 +566,17 @@ impl<C: Clock> Builder<C> {
             0 => 0,
             _ => random_seed(),
         });
-        Ok(WaitConfig {
-            initial_ns,
-            factor,
-            max_ns,
-            jitter_ppm,
-            seed,
-        })
+        Ok(WaitConfig { initial_ns, factor, max_ns, jitter_ppm, seed })
     }
 
     fn validate_stripes(&self) -> Result<u32, ConfigError> {
         match self.stripes {
             Some(stripes) if (1..=MAX_STRIPES).contains(&stripes) => Ok(stripes),
-            Some(stripes) => Err(ConfigError::new(
-                "stripes",
-                stripes.to_string(),
-                "1 to 1024",
-            )),
+            Some(stripes) => Err(ConfigError::new("stripes", stripes.to_string(), "1 to 1024")),
             None => {
                 let cores = std::thread::available_parallelism().map_or(4, |cores| cores.get());
                 // Twice the cores: the main thread and idle pools hold numbers too.
-                Ok(u32::try_from(2 * cores)
-                    .unwrap_or(MAX_STRIPES)
-                    .clamp(8, MAX_STRIPES))
+                Ok(u32::try_from(2 * cores).unwrap_or(MAX_STRIPES).clamp(8, MAX_STRIPES))
             }
         }
     }

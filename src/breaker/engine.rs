@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::sync::{fence, AtomicU64, Ordering};
 use crate::window::counts::{Counts, Kind};
-use crate::window::{Judging, Window};
+use crate::window::{Judging, Record, Window};
 
 /// Exchanges of the half-open word that one call may lose before it gives up.
 ///
@@ -197,25 +197,18 @@ impl Engine {
             return Recorded::Stale;
         }
         let rules = self.shared.limits.rules();
-        let judging = match name.state() {
-            State::Closed => Judging::Judge,
-            _ => Judging::CountOnly,
-        };
-        let bucket_time = if self.window.is_timed() {
-            instants().0
-        } else {
-            0
-        };
-        let still_current = || self.load() == name;
-        let recorded = self.window.record(
+        let recorded = self.window.record(&Record {
             seat,
             name,
-            bucket_time,
+            now: if self.window.is_timed() { instants().0 } else { 0 },
             kind,
-            &rules,
-            judging,
-            still_current,
-        );
+            rules: &rules,
+            judging: match name.state() {
+                State::Closed => Judging::Judge,
+                _ => Judging::CountOnly,
+            },
+            still_current: &|| self.load() == name,
+        });
         let Some(verdict) = recorded else {
             return Recorded::Stale;
         };
@@ -318,9 +311,7 @@ impl Engine {
         Some(match by_rate {
             Some(cause) => (again, cause),
             None => {
-                let Counts {
-                    calls, failures, ..
-                } = counts;
+                let Counts { calls, failures, .. } = counts;
                 let cause = TransitionCause::ProbesSucceeded { calls, failures };
                 (Target::Plain(State::Closed), cause)
             }
@@ -333,11 +324,7 @@ impl Engine {
         let mut seen = word.load(Ordering::Relaxed);
         // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
         loop {
-            let next = if SLOW_FAILED.set(seen, 0) == era {
-                seen + 1
-            } else {
-                era | 1
-            };
+            let next = if SLOW_FAILED.set(seen, 0) == era { seen + 1 } else { era | 1 };
             match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -366,14 +353,9 @@ impl Engine {
 
     /// Opens again as of the instant at which the half-open probes lapsed, unless the word has changed meanwhile.
     fn commit_lapse(&self, word: Word, at: u64, heard: &mut dyn FnMut(Change)) {
-        let cause = TransitionCause::ProbesLost {
-            outstanding: word.probes().outstanding(),
-        };
+        let cause = TransitionCause::ProbesLost { outstanding: word.probes().outstanding() };
         if let Some(change) = self.transit(word, Target::Open { from: at }, cause) {
-            heard(Change {
-                lapsed_at: Some(at),
-                ..change
-            });
+            heard(Change { lapsed_at: Some(at), ..change });
         }
     }
 
@@ -402,13 +384,8 @@ impl Engine {
             Target::HalfOpen { granted } => Word::half_open(generation, granted),
             Target::Plain(state) => Word::name(state, generation),
         };
-        let change = Change {
-            from: word.state(),
-            to: next.state(),
-            generation,
-            cause,
-            lapsed_at: None,
-        };
+        let change =
+            Change { from: word.state(), to: next.state(), generation, cause, lapsed_at: None };
         state.exchange(word, next).then_some(change)
     }
 
@@ -448,18 +425,10 @@ impl Engine {
                     Some(_) => State::Open,
                     None => State::HalfOpen,
                 };
-                Seen {
-                    state,
-                    attempt,
-                    committed: false,
-                }
+                Seen { state, attempt, committed: false }
             }
             State::HalfOpen => match self.lapsed(word, now) {
-                None => Seen {
-                    state: shown,
-                    attempt,
-                    committed: true,
-                },
+                None => Seen { state: shown, attempt, committed: true },
                 Some(at) => {
                     // The open period that the next call will commit.
                     let attempt = attempt_after(attempt, State::Open);
@@ -469,18 +438,10 @@ impl Engine {
                         Some(_) => State::Open,
                         None => State::HalfOpen,
                     };
-                    Seen {
-                        state,
-                        attempt,
-                        committed: false,
-                    }
+                    Seen { state, attempt, committed: false }
                 }
             },
-            state => Seen {
-                state,
-                attempt,
-                committed: true,
-            },
+            state => Seen { state, attempt, committed: true },
         }
     }
 
@@ -498,11 +459,7 @@ impl Engine {
     }
 
     fn read_word(&self, word: Word, now: u64, bucket_time: u64) -> Reading {
-        let Seen {
-            state,
-            attempt,
-            committed,
-        } = self.see(word, now);
+        let Seen { state, attempt, committed } = self.see(word, now);
         let generation = self.shared.state.generation(word);
         let rules = self.shared.limits.rules();
         let half_open = self.shared.limits.half_open();
@@ -532,11 +489,7 @@ impl Engine {
                     calls: probes.finished,
                     failures: probes.failed,
                     slow: probes.slow,
-                    slow_failures: if of_this {
-                        SLOW_FAILED.get(slow_failed)
-                    } else {
-                        0
-                    },
+                    slow_failures: if of_this { SLOW_FAILED.get(slow_failed) } else { 0 },
                 };
                 reading.min_calls = match half_open.kind {
                     HalfOpenKind::Probes => None,

@@ -33,13 +33,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
-        let Config {
-            rules,
-            half_open,
-            wait,
-            lease_ns,
-            ..
-        } = config;
+        let Config { rules, half_open, wait, lease_ns, .. } = config;
         let by_rate = half_open.kind == HalfOpenKind::Rate;
         Limits {
             slow_limit_ns: AtomicU64::new(rules.slow_limit_ns),
@@ -133,18 +127,8 @@ mod tests {
                 run: u32::MAX - 1,
                 min_calls: u32::MAX - 2,
             },
-            half_open: HalfOpenConfig {
-                kind: HalfOpenKind::Rate,
-                places: 1_000,
-                decide_at: 999,
-            },
-            wait: WaitConfig {
-                initial_ns: 7,
-                factor: 1.5,
-                max_ns: 9,
-                jitter_ppm: 0,
-                seed: 3,
-            },
+            half_open: HalfOpenConfig { kind: HalfOpenKind::Rate, places: 1_000, decide_at: 999 },
+            wait: WaitConfig { initial_ns: 7, factor: 1.5, max_ns: 9, jitter_ppm: 0, seed: 3 },
             lease_ns: 11,
             stripes: 1,
         };

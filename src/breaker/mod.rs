@@ -46,10 +46,7 @@ const UNTIMED: u64 = u64::MAX;
 
 impl Grant {
     /// A grant whose outcome has been reported; no state has this name.
-    pub(crate) const SETTLED: Grant = Grant {
-        name: Word::from_bits(u64::MAX),
-        start: UNTIMED,
-    };
+    pub(crate) const SETTLED: Grant = Grant { name: Word::from_bits(u64::MAX), start: UNTIMED };
 
     pub(crate) const fn is_settled(&self) -> bool {
         self.name.bits() == u64::MAX
@@ -115,14 +112,7 @@ impl<C: Clock> CircuitBreaker<C> {
         observers: Vec<Observer>,
     ) -> Self {
         let zero = clock.now_nanos();
-        CircuitBreaker {
-            engine: Engine::new(&config),
-            clock,
-            zero,
-            name,
-            warnings,
-            observers,
-        }
+        CircuitBreaker { engine: Engine::new(&config), clock, zero, name, warnings, observers }
     }
 
     /// The name given to the builder.
@@ -203,10 +193,7 @@ impl<C: Clock> CircuitBreaker<C> {
     fn acquire_slow(&self, word: Word) -> Result<Grant, Rejected> {
         match word.state() {
             State::ForcedOpen => Err(Rejected::by(State::ForcedOpen)),
-            State::Disabled => Ok(Grant {
-                name: word,
-                start: UNTIMED,
-            }),
+            State::Disabled => Ok(Grant { name: word, start: UNTIMED }),
             State::Closed | State::MetricsOnly => Ok(self.grant(word)),
             State::Open | State::HalfOpen => {
                 let now = self.clock.now_nanos();
@@ -379,12 +366,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// control call.
     pub fn trip(&self) {
         let now = self.clock.now_nanos();
-        self.control(
-            Target::Open {
-                from: self.since_zero(now),
-            },
-            now,
-        );
+        self.control(Target::Open { from: self.since_zero(now) }, now);
     }
 
     /// Ends an open time at once: the next calls are probes.
@@ -467,15 +449,8 @@ impl<C: Clock> CircuitBreaker<C> {
     #[inline]
     pub(crate) fn settle_success(&self, grant: &Grant) -> Recorded {
         if self.engine.slow_limit_ns().is_none() {
-            let now = if self.engine.is_timed() {
-                self.clock.now_nanos()
-            } else {
-                0
-            };
-            if self
-                .engine
-                .count_warm(threads::seat_if_known(), grant.name, now)
-            {
+            let now = if self.engine.is_timed() { self.clock.now_nanos() } else { 0 };
+            if self.engine.count_warm(threads::seat_if_known(), grant.name, now) {
                 return Recorded::Counted;
             }
             let read_now = self.engine.is_timed().then_some(now);
@@ -484,9 +459,7 @@ impl<C: Clock> CircuitBreaker<C> {
         let now = self.clock.now_nanos();
         let elapsed = now.saturating_sub(grant.start);
         if !self.is_slow(elapsed)
-            && self
-                .engine
-                .count_warm(threads::seat_if_known(), grant.name, now)
+            && self.engine.count_warm(threads::seat_if_known(), grant.name, now)
         {
             return Recorded::Counted;
         }
@@ -506,15 +479,8 @@ impl<C: Clock> CircuitBreaker<C> {
     #[inline]
     pub(crate) fn settle_timed(&self, grant: &Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
-            let now = if self.engine.is_timed() {
-                Some(self.clock.now_nanos())
-            } else {
-                None
-            };
-            if self
-                .engine
-                .count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0))
-            {
+            let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
+            if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
                 return Recorded::Counted;
             }
             return self.settle_slow(grant, outcome, Some(elapsed), now);
@@ -525,9 +491,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Whether a call that took this many nanoseconds is slow.
     #[inline]
     fn is_slow(&self, elapsed: u64) -> bool {
-        self.engine
-            .slow_limit_ns()
-            .is_some_and(|limit| elapsed > limit)
+        self.engine.slow_limit_ns().is_some_and(|limit| elapsed > limit)
     }
 
     /// Everything but the hot path. `elapsed` and `now` are taken over where they are known.
@@ -555,15 +519,11 @@ impl<C: Clock> CircuitBreaker<C> {
             None if times_calls || state == State::HalfOpen => Some(self.clock.now_nanos()),
             known => known,
         };
-        let elapsed = elapsed
-            .or(now.map(|now| now.saturating_sub(grant.start)))
-            .unwrap_or(0);
+        let elapsed = elapsed.or(now.map(|now| now.saturating_sub(grant.start))).unwrap_or(0);
         let slow = self.is_slow(elapsed);
         if let (State::HalfOpen, Some(now)) = (state, now) {
             let mut heard = |change| self.publish(&change, now);
-            return self
-                .engine
-                .report(name, outcome, slow, self.since_zero(now), &mut heard);
+            return self.engine.report(name, outcome, slow, self.since_zero(now), &mut heard);
         }
         let kind = Kind::new(outcome == Outcome::Failure, slow);
         // Read at most once, and only if a bucket or a deadline needs it.
@@ -571,8 +531,7 @@ impl<C: Clock> CircuitBreaker<C> {
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
         let instants = || (now(), self.since_zero(now()));
         let mut heard = |change| self.publish(&change, now());
-        self.engine
-            .record(threads::seat(), name, &instants, kind, &mut heard)
+        self.engine.record(threads::seat(), name, &instants, kind, &mut heard)
     }
 
     // ===== time and observers =====
@@ -590,22 +549,10 @@ impl<C: Clock> CircuitBreaker<C> {
         if self.observers.is_empty() {
             return;
         }
-        let Change {
-            from,
-            to,
-            generation,
-            cause,
-            lapsed_at,
-        } = *change;
+        let Change { from, to, generation, cause, lapsed_at } = *change;
         let at = lapsed_at.map_or(now, |lapse| self.zero.saturating_add(lapse));
         let at = Duration::from_nanos(at);
-        let transition = Transition {
-            from,
-            to,
-            generation,
-            cause,
-            at,
-        };
+        let transition = Transition { from, to, generation, cause, at };
         for observer in &self.observers {
             let heard = catch_unwind(AssertUnwindSafe(|| observer(&transition)));
             if let Err(payload) = heard {

@@ -108,8 +108,7 @@ impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub fn record_timed(self, outcome: Outcome, elapsed: Duration) -> Recorded {
         let this = ManuallyDrop::new(self);
-        this.breaker
-            .settle_timed(&this.grant, outcome, nanos(elapsed))
+        this.breaker.settle_timed(&this.grant, outcome, nanos(elapsed))
     }
 }
 
@@ -121,9 +120,7 @@ impl<C: Clock> Drop for Permit<'_, C> {
 
 impl<C: Clock> fmt::Debug for Permit<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("breaker", &self.breaker.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Permit").field("breaker", &self.breaker.name()).finish_non_exhaustive()
     }
 }
 
@@ -188,8 +185,6 @@ impl<C: Clock> Drop for OwnedPermit<C> {
 
 impl<C: Clock> fmt::Debug for OwnedPermit<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedPermit")
-            .field("breaker", &self.breaker.name())
-            .finish_non_exhaustive()
+        f.debug_struct("OwnedPermit").field("breaker", &self.breaker.name()).finish_non_exhaustive()
     }
 }

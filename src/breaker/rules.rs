@@ -154,15 +154,9 @@ mod tests {
             jitter_ppm,
             seed: 7,
         };
-        let doubling: Vec<u64> = (1..=5)
-            .map(|attempt| wait(2.0, 0).nanos(attempt, 0))
-            .collect();
+        let doubling: Vec<u64> = (1..=5).map(|attempt| wait(2.0, 0).nanos(attempt, 0)).collect();
         assert_eq!(doubling, [1_000, 2_000, 4_000, 5_000, 5_000]);
-        assert_eq!(
-            wait(1e300, 0).nanos(u32::MAX, 0),
-            5_000,
-            "beyond every float"
-        );
+        assert_eq!(wait(1e300, 0).nanos(u32::MAX, 0), 5_000, "beyond every float");
         let drawn: Vec<u64> = (0..1_000).map(|g| wait(1.0, 200_000).nanos(1, g)).collect();
         assert!(drawn.iter().all(|ns| (800..=1_200).contains(ns)));
         assert!(drawn.iter().any(|ns| *ns < 850) && drawn.iter().any(|ns| *ns > 1_150));

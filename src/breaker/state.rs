@@ -133,11 +133,9 @@ impl Word {
     pub(crate) const fn generation_near(self, near: u64) -> u64 {
         match self.state() {
             State::Open => widen(OPEN_GENERATION.get(self.0), OPEN_GENERATION.width(), near),
-            State::HalfOpen => widen(
-                HALF_OPEN_GENERATION.get(self.0),
-                HALF_OPEN_GENERATION.width(),
-                near,
-            ),
+            State::HalfOpen => {
+                widen(HALF_OPEN_GENERATION.get(self.0), HALF_OPEN_GENERATION.width(), near)
+            }
             _ => GENERATION.get(self.0),
         }
     }
@@ -190,11 +188,7 @@ impl fmt::Debug for Word {
         match self.state() {
             State::Open => {
                 let generation = OPEN_GENERATION.get(self.0);
-                write!(
-                    f,
-                    " generation ..{generation} until tick {}",
-                    OPEN_DEADLINE.get(self.0)
-                )
+                write!(f, " generation ..{generation} until tick {}", OPEN_DEADLINE.get(self.0))
             }
             State::HalfOpen => {
                 let generation = HALF_OPEN_GENERATION.get(self.0);
@@ -229,13 +223,7 @@ mod tests {
             for granted in [0, 1, 1_000] {
                 let word = Word::half_open(generation, granted);
                 assert_eq!(word.state(), State::HalfOpen);
-                assert_eq!(
-                    word.probes(),
-                    Probes {
-                        granted,
-                        ..Probes::default()
-                    }
-                );
+                assert_eq!(word.probes(), Probes { granted, ..Probes::default() });
             }
         }
     }
@@ -250,12 +238,7 @@ mod tests {
         for done in 1..=1_000 {
             word = word.with_report(done % 2 == 0, done % 5 == 0);
         }
-        let full = Probes {
-            granted: 1_000,
-            finished: 1_000,
-            failed: 500,
-            slow: 200,
-        };
+        let full = Probes { granted: 1_000, finished: 1_000, failed: 500, slow: 200 };
         assert_eq!(word.probes(), full);
         assert_eq!(word.generation_near(70), 77);
         assert_eq!(full.outstanding(), 0);
@@ -271,11 +254,7 @@ mod tests {
             assert_eq!(word.probes(), before.probes());
             assert_eq!(word.generation_near(1), 1);
         }
-        assert_eq!(
-            word.with_grant().with_give_back(),
-            before,
-            "modulo 16, as stated"
-        );
+        assert_eq!(word.with_grant().with_give_back(), before, "modulo 16, as stated");
     }
 
     #[test]
@@ -284,11 +263,7 @@ mod tests {
             for wait in [1, 1_000_000, 30_000_000_000, 366 * 86_400 * 1_000_000_000] {
                 let word = Word::open(0, deadline(from, wait));
                 assert!(word.open_for(from + wait - 1).is_some(), "over too early");
-                assert_eq!(
-                    word.open_for(from + wait + (1 << 20)),
-                    None,
-                    "over too late"
-                );
+                assert_eq!(word.open_for(from + wait + (1 << 20)), None, "over too late");
             }
         }
     }
@@ -301,10 +276,7 @@ mod tests {
 
     #[test]
     fn a_word_describes_itself() {
-        assert_eq!(
-            format!("{:?}", Word::START),
-            "0x0000000000000000 closed generation 0"
-        );
+        assert_eq!(format!("{:?}", Word::START), "0x0000000000000000 closed generation 0");
         assert!(format!("{:?}", Word::open(3, 9)).ends_with("open generation ..3 until tick 9"));
         assert!(format!("{:?}", Word::half_open(3, 9)).contains("granted: 9"));
     }

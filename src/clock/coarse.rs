@@ -32,9 +32,7 @@ impl CoarseClock {
     /// When `period` is zero (the thread would spin) or the thread can't be spawned.
     pub fn start(period: Duration) -> Result<Self, CoarseClockError> {
         if period.is_zero() {
-            return Err(CoarseClockError {
-                reason: "the period must not be zero".to_owned(),
-            });
+            return Err(CoarseClockError { reason: "the period must not be zero".to_owned() });
         }
         let mut running = KEEPER.lock().unwrap_or_else(PoisonError::into_inner);
         let keeper = match running.upgrade() {
@@ -46,20 +44,12 @@ impl CoarseClock {
                     Some(keeper)
                 }
                 Err(quanta::Error::UpkeepRunning) => None,
-                Err(other) => {
-                    return Err(CoarseClockError {
-                        reason: other.to_string(),
-                    })
-                }
+                Err(other) => return Err(CoarseClockError { reason: other.to_string() }),
             },
         };
         let counter = quanta::Clock::new();
         let zero = counter.recent();
-        Ok(CoarseClock {
-            counter,
-            zero,
-            _keeper: keeper,
-        })
+        Ok(CoarseClock { counter, zero, _keeper: keeper })
     }
 }
 
@@ -72,9 +62,7 @@ impl Clock for CoarseClock {
 
 impl fmt::Debug for CoarseClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CoarseClock")
-            .field("now", &self.now())
-            .finish_non_exhaustive()
+        f.debug_struct("CoarseClock").field("now", &self.now()).finish_non_exhaustive()
     }
 }
 
@@ -99,10 +87,7 @@ mod tests {
     #[test]
     fn a_zero_period_is_refused() {
         let error = CoarseClock::start(Duration::ZERO).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "coarse clock: the period must not be zero"
-        );
+        assert_eq!(error.to_string(), "coarse clock: the period must not be zero");
     }
 
     #[test]

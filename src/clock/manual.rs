@@ -31,9 +31,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Creates a clock that stands at zero.
     pub fn new() -> Self {
-        ManualClock {
-            nanos: Arc::new(AtomicU64::new(0)),
-        }
+        ManualClock { nanos: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Moves the clock forward; saturates.

@@ -16,9 +16,7 @@ pub struct StdClock {
 impl StdClock {
     /// Creates a clock whose zero is now.
     pub fn new() -> Self {
-        StdClock {
-            zero: Instant::now(),
-        }
+        StdClock { zero: Instant::now() }
     }
 }
 

@@ -66,10 +66,7 @@ fn the_failure_rate_trips_at_its_minimum_of_calls_and_by_a_success_too() {
     assert_eq!(oracle.snapshot().failure_rate, None);
     report(&oracle, Outcome::Success);
     assert_eq!(oracle.state(), State::Open);
-    let cause = TransitionCause::FailureRate {
-        failures: 1,
-        calls: 2,
-    };
+    let cause = TransitionCause::FailureRate { failures: 1, calls: 2 };
     assert_eq!(causes(&oracle), [cause]);
 }
 
@@ -88,17 +85,13 @@ fn a_count_window_holds_the_last_outcomes_and_no_more() {
         .collect();
     // The last failure meets one of the three calls before it, so the second rule trips and the window empties.
     assert_eq!(failures, [1, 1, 1, 1, 1, 1, 1, 0]);
-    assert_eq!(
-        causes(&oracle),
-        [TransitionCause::FailureCount { failures: 2 }]
-    );
+    assert_eq!(causes(&oracle), [TransitionCause::FailureCount { failures: 2 }]);
 }
 
 #[test]
 fn a_time_window_forgets_what_is_a_window_old_and_survives_a_clock_that_steps_back() {
     let settings = |b: Builder<ManualClock>| {
-        b.window(Window::time(Duration::from_nanos(7)).buckets(3))
-            .min_calls(100)
+        b.window(Window::time(Duration::from_nanos(7)).buckets(3)).min_calls(100)
     };
     let (oracle, clock) = oracle(settings);
     report(&oracle, Outcome::Failure); // bucket 0
@@ -127,10 +120,7 @@ fn an_open_time_ends_on_a_tick_and_the_first_acquire_after_it_is_a_probe() {
     assert_eq!(oracle.state(), State::HalfOpen);
     assert_eq!(oracle.snapshot().generation, 1, "nobody has committed it");
     permit(&oracle);
-    assert_eq!(
-        causes(&oracle),
-        [TransitionCause::Control, TransitionCause::OpenTimeOver]
-    );
+    assert_eq!(causes(&oracle), [TransitionCause::Control, TransitionCause::OpenTimeOver]);
 }
 
 #[test]
@@ -160,11 +150,7 @@ fn a_failed_or_slow_probe_opens_again_and_its_sibling_is_stale() {
     oracle.record_timed(permit(&oracle), Outcome::Failure, Duration::MAX);
     assert_eq!(
         causes(&oracle)[1..],
-        [
-            TransitionCause::ProbeSlow,
-            TransitionCause::Control,
-            TransitionCause::ProbeFailed
-        ]
+        [TransitionCause::ProbeSlow, TransitionCause::Control, TransitionCause::ProbeFailed]
     );
     assert_eq!(oracle.snapshot().open_attempt, 2);
 }
@@ -177,10 +163,7 @@ fn rate_probes_decide_at_the_smaller_of_minimum_and_places() {
     oracle.record(permits[0], Outcome::Success);
     assert_eq!(oracle.snapshot().calls, 1);
     oracle.record(permits[1], Outcome::Failure);
-    let rate = TransitionCause::FailureRate {
-        failures: 1,
-        calls: 2,
-    };
+    let rate = TransitionCause::FailureRate { failures: 1, calls: 2 };
     assert_eq!(causes(&oracle), [TransitionCause::Control, rate]);
     assert_eq!(oracle.record(permits[2], Outcome::Success), Recorded::Stale);
 }
@@ -200,10 +183,7 @@ fn lost_probes_fail_at_the_end_of_their_lease() {
     assert_eq!(oracle.state(), State::HalfOpen, "the open time is over too");
     assert_eq!(oracle.record(lost, Outcome::Success), Recorded::Stale);
     let transitions = oracle.take_transitions();
-    assert_eq!(
-        transitions[1].cause,
-        TransitionCause::ProbesLost { outstanding: 1 }
-    );
+    assert_eq!(transitions[1].cause, TransitionCause::ProbesLost { outstanding: 1 });
     assert_eq!(transitions[1].at, LEASE);
     permit(&oracle);
     assert_eq!(oracle.snapshot().generation, 3);

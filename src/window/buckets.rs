@@ -40,10 +40,7 @@ pub(crate) struct Grid {
 
 impl Grid {
     pub(crate) fn new(length_ns: u64, buckets: u32) -> Self {
-        Grid {
-            length_ns,
-            buckets: buckets.into(),
-        }
+        Grid { length_ns, buckets: buckets.into() }
     }
 
     /// The number of the bucket that an instant lies in: bucket k covers `[k * length / b, (k + 1) * length / b)`.
@@ -89,8 +86,8 @@ struct Stripe {
 
 /// One bucket of the threads without seats.
 struct Shared {
-    /// The newest number that was counted here: older ones come too late.
-    newest: AtomicU64,
+    /// The newest number that a generation counts here (older ones come too late), by the generation's low bit.
+    newest: [AtomicU64; 2],
     counts: [AtomicU64; 4],
 }
 
@@ -114,10 +111,7 @@ impl Found {
     }
 
     fn total(&self) -> Counts {
-        let Found {
-            settled: a,
-            pending: b,
-        } = self;
+        let Found { settled: a, pending: b } = self;
         Counts {
             calls: a.calls + b.calls,
             failures: a.failures + b.failures,
@@ -134,14 +128,10 @@ impl Found {
     fn judge(&self, rules: &Rules) -> Option<TransitionCause> {
         let total = self.total();
         if total.calls >= u64::from(rules.min_calls) {
-            let from = (self.settled.calls + 1)
-                .max(rules.min_calls.into())
-                .min(total.calls);
+            let from = (self.settled.calls + 1).max(rules.min_calls.into()).min(total.calls);
             let at_least = |bad: u64, pending_bad: u64| {
                 let good = self.pending.calls - pending_bad;
-                bad + (from - self.settled.calls.min(from))
-                    .saturating_sub(good)
-                    .min(pending_bad)
+                bad + (from - self.settled.calls.min(from)).saturating_sub(good).min(pending_bad)
             };
             for (calls, failures) in [
                 (from, at_least(self.settled.failures, self.pending.failures)),
@@ -151,10 +141,9 @@ impl Found {
                     return Some(TransitionCause::FailureRate { failures, calls });
                 }
             }
-            for (calls, slow_calls) in [
-                (from, at_least(self.settled.slow, self.pending.slow)),
-                (total.calls, total.slow),
-            ] {
+            for (calls, slow_calls) in
+                [(from, at_least(self.settled.slow, self.pending.slow)), (total.calls, total.slow)]
+            {
                 if reaches(rules.slow_ppm.into(), slow_calls, calls) {
                     return Some(TransitionCause::SlowRate { slow_calls, calls });
                 }
@@ -223,21 +212,37 @@ impl Bucket {
     }
 }
 
+impl Shared {
+    fn newest(&self, generation: u64) -> &AtomicU64 {
+        &self.newest[generation as usize & 1]
+    }
+}
+
 impl Buckets {
     pub(crate) fn new(grid: Grid, stripes: usize) -> Self {
         Buckets {
             grid,
-            stripes: (0..stripes)
-                .map(|_| CachePadded::new(Stripe::new(grid.buckets)))
-                .collect(),
+            stripes: (0..stripes).map(|_| CachePadded::new(Stripe::new(grid.buckets))).collect(),
             shared: (0..grid.buckets)
                 .map(|_| {
                     CachePadded::new(Shared {
-                        newest: AtomicU64::new(0),
+                        newest: [AtomicU64::new(0), AtomicU64::new(0)],
                         counts: core::array::from_fn(|_| AtomicU64::new(0)),
                     })
                 })
                 .collect(),
+        }
+    }
+
+    /// Forgets which shared buckets were the newest two generations ago, before the next one begins.
+    pub(crate) fn prepare(&self, next: u64) {
+        for shared in &self.shared {
+            let newest = shared.newest(next);
+            let seen = newest.load(Ordering::Relaxed);
+            if seen != 0 {
+                // A lost race means that another thread has done it, or that the next generation has begun.
+                let _ = newest.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
+            }
         }
     }
 
@@ -271,11 +276,18 @@ impl Buckets {
 
     /// Counts an outcome, not settled yet. `None` if its bucket has been replaced by a later one: it is in no window
     /// once time has caught up.
-    pub(crate) fn count(&self, seat: usize, name: Word, now: u64, kind: Kind) -> Option<Counted> {
+    pub(crate) fn count(
+        &self,
+        seat: usize,
+        name: Word,
+        now: u64,
+        kind: Kind,
+        still_current: &dyn Fn() -> bool,
+    ) -> Option<Counted> {
         let number = self.grid.number(now);
         let slot = self.grid.slot(number);
         let Some(stripe) = self.stripes.get(seat) else {
-            return self.count_shared(name, slot, number, kind);
+            return self.count_shared(name, slot, number, kind, still_current);
         };
         stripe.enter(name);
         let bucket = &stripe.buckets[slot];
@@ -284,10 +296,7 @@ impl Buckets {
         }
         let count = &bucket.counts[kind as usize];
         // E9: as in `turn_to`.
-        count.store(
-            (count.load(Ordering::Relaxed) + ONE) | UNSETTLED,
-            Ordering::Release,
-        );
+        count.store((count.load(Ordering::Relaxed) + ONE) | UNSETTLED, Ordering::Release);
         Some(Counted { slot, number })
     }
 
@@ -298,16 +307,9 @@ impl Buckets {
         };
         let count = &stripe.buckets[at.slot].counts[kind as usize];
         // E9: who reads this as settled reads the verdict's consequences too, if it had any: the state word.
-        count.store(
-            count.load(Ordering::Relaxed) & !UNSETTLED,
-            Ordering::Release,
-        );
+        count.store(count.load(Ordering::Relaxed) & !UNSETTLED, Ordering::Release);
         let start = self.grid.start(at.number);
-        let length = if warm {
-            self.grid.start(at.number + 1) - start
-        } else {
-            0
-        };
+        let length = if warm { self.grid.start(at.number + 1) - start } else { 0 };
         stripe.start.store(start, Ordering::Relaxed);
         stripe.slot.store(at.slot as u64, Ordering::Relaxed);
         stripe.length.store(length, Ordering::Relaxed);
@@ -367,10 +369,7 @@ impl Buckets {
                 if !self.grid.holds(last, number) {
                     continue;
                 }
-                let counts = bucket
-                    .counts
-                    .each_ref()
-                    .map(|count| count.load(Ordering::Acquire));
+                let counts = bucket.counts.each_ref().map(|count| count.load(Ordering::Acquire));
                 if bucket.number.load(Ordering::Relaxed) != number {
                     continue; // Replaced meanwhile, by a bucket that this window does not hold.
                 }
@@ -386,31 +385,35 @@ impl Buckets {
 
     // ===== threads without a seat =====
 
-    /// Lock-free: an exchange fails only because another thread's outcome was counted or settled.
+    /// Lock-free: an exchange fails only because another thread's outcome was counted or settled, or a later bucket
+    /// begun.
     #[cold]
-    fn count_shared(&self, name: Word, slot: usize, number: u64, kind: Kind) -> Option<Counted> {
+    fn count_shared(
+        &self,
+        name: Word,
+        slot: usize,
+        number: u64,
+        kind: Kind,
+        still_current: &dyn Fn() -> bool,
+    ) -> Option<Counted> {
         let shared = &self.shared[slot];
         let word = &shared.counts[kind as usize];
         let hash = hash(name, number);
         loop {
+            // E6: acquires what the last writer saw, so that the two questions below are answered no older than that:
+            // who overwrites a later generation's or a later bucket's count here would have been told.
             let seen = word.load(Ordering::Acquire);
-            // Read after `seen`: if a later bucket has been counted here, either this shows it or the exchange fails.
-            if shared.newest.fetch_max(number, Ordering::AcqRel) > number {
+            let newest = shared.newest(name.named_generation());
+            if !still_current() || newest.fetch_max(number, Ordering::AcqRel) > number {
                 return None;
             }
-            let same = if HASH.get(seen) == hash {
-                seen
-            } else {
-                HASH.put(hash)
-            };
+            let same = if HASH.get(seen) == hash { seen } else { HASH.put(hash) };
             if COUNT.get(same) == COUNT.max() || PENDING.get(same) == PENDING.max() {
                 return None;
             }
             let next = PENDING.set(same, PENDING.get(same) + 1) + 1;
-            if word
-                .compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed)
-                .is_ok()
-            {
+            // E6: publishes the state and the bucket that this thread has seen.
+            if word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed).is_ok() {
                 return Some(Counted { slot, number });
             }
         }
@@ -477,7 +480,7 @@ mod tests {
     }
 
     fn record(buckets: &Buckets, seat: usize, now: u64, kind: Kind) {
-        if let Some(at) = buckets.count(seat, name(0), now, kind) {
+        if let Some(at) = buckets.count(seat, name(0), now, kind, &|| true) {
             buckets.settle(seat, name(0), at, kind, false);
         }
     }
@@ -491,11 +494,7 @@ mod tests {
             assert_eq!(grid.number(grid.start(number)), number);
             assert_eq!(grid.number(grid.start(number + 1) - 1), number);
         }
-        assert_eq!(
-            Grid::new(5, 5).number(u64::MAX),
-            NONE - 1,
-            "the last number stands for none"
-        );
+        assert_eq!(Grid::new(5, 5).number(u64::MAX), NONE - 1, "the last number stands for none");
     }
 
     #[test]
@@ -506,10 +505,7 @@ mod tests {
                 record(&buckets, seat, now, Kind::Failure);
             }
             let failures = |now| buckets.counts(name(0), now).failures;
-            assert_eq!(
-                [29, 30, 39, 40, 50, 1_000].map(failures),
-                [3, 2, 2, 1, 0, 0]
-            );
+            assert_eq!([29, 30, 39, 40, 50, 1_000].map(failures), [3, 2, 2, 1, 0, 0]);
         }
     }
 
@@ -548,10 +544,7 @@ mod tests {
             found.judge(&RULES)
         };
         // One failure, then three overlapping successes: every order trips at one of two.
-        let cause = TransitionCause::FailureRate {
-            failures: 1,
-            calls: 2,
-        };
+        let cause = TransitionCause::FailureRate { failures: 1, calls: 2 };
         assert_eq!(judge([0, 1], [3, 0]), Some(cause));
         // The successes were first and are done: no order trips.
         assert_eq!(judge([3, 0], [0, 1]), None);
@@ -559,17 +552,14 @@ mod tests {
         // A failure that overlaps four successes may come last.
         assert_eq!(judge([0, 0], [4, 1]), None);
         // Two of them trip even so.
-        let cause = TransitionCause::FailureRate {
-            failures: 2,
-            calls: 5,
-        };
+        let cause = TransitionCause::FailureRate { failures: 2, calls: 5 };
         assert_eq!(judge([0, 0], [3, 2]), Some(cause));
     }
 
     #[test]
     fn shared_words_count_like_owned_ones() {
         let buckets = Buckets::new(Grid::new(30, 3), 0);
-        let at = buckets.count(0, name(0), 5, Kind::Slow).unwrap();
+        let at = buckets.count(0, name(0), 5, Kind::Slow, &|| true).unwrap();
         let (found, _) = buckets.find(name(0), 0, None);
         assert_eq!((found.settled.calls, found.pending.slow), (0, 1));
         buckets.settle(0, name(0), at, Kind::Slow, true);

@@ -58,19 +58,11 @@ impl Counts {
 
     /// The rates' verdict, below no minimum.
     pub(crate) fn judge_rates(&self, rules: &Rules) -> Option<TransitionCause> {
-        let Counts {
-            calls,
-            failures,
-            slow,
-            ..
-        } = *self;
+        let Counts { calls, failures, slow, .. } = *self;
         if reaches(rules.failure_ppm.into(), failures, calls) {
             Some(TransitionCause::FailureRate { failures, calls })
         } else if reaches(rules.slow_ppm.into(), slow, calls) {
-            Some(TransitionCause::SlowRate {
-                slow_calls: slow,
-                calls,
-            })
+            Some(TransitionCause::SlowRate { slow_calls: slow, calls })
         } else {
             None
         }
@@ -78,20 +70,16 @@ impl Counts {
 
     /// The window's verdict: the rates from the minimum on, the failure count always.
     pub(crate) fn judge(&self, rules: &Rules) -> Option<TransitionCause> {
-        let by_rate = if self.calls >= u64::from(rules.min_calls) {
-            self.judge_rates(rules)
-        } else {
-            None
-        };
+        let by_rate =
+            if self.calls >= u64::from(rules.min_calls) { self.judge_rates(rules) } else { None };
         by_rate.or_else(|| self.judge_count(rules))
     }
 
     /// The failure count's verdict.
     pub(crate) fn judge_count(&self, rules: &Rules) -> Option<TransitionCause> {
         let limit = u64::from(rules.failure_count);
-        (limit > 0 && self.failures >= limit).then_some(TransitionCause::FailureCount {
-            failures: self.failures,
-        })
+        (limit > 0 && self.failures >= limit)
+            .then_some(TransitionCause::FailureCount { failures: self.failures })
     }
 
     /// How many more marked outcomes the window needs at least before any of its rules can trip; at least 1.
@@ -136,34 +124,17 @@ mod tests {
     #[test]
     fn a_slow_failure_counts_in_both_rates() {
         let both = counts(1, 2, 3, 4);
-        assert_eq!(
-            both,
-            Counts {
-                calls: 10,
-                failures: 6,
-                slow: 7,
-                slow_failures: 4
-            }
-        );
+        assert_eq!(both, Counts { calls: 10, failures: 6, slow: 7, slow_failures: 4 });
     }
 
     #[test]
     fn rates_wait_for_the_minimum_and_the_count_does_not() {
         assert_eq!(counts(0, 3, 0, 0).judge(&RULES), None);
-        let cause = TransitionCause::FailureRate {
-            failures: 4,
-            calls: 4,
-        };
+        let cause = TransitionCause::FailureRate { failures: 4, calls: 4 };
         assert_eq!(counts(0, 4, 0, 0).judge(&RULES), Some(cause));
-        let cause = TransitionCause::SlowRate {
-            slow_calls: 4,
-            calls: 5,
-        };
+        let cause = TransitionCause::SlowRate { slow_calls: 4, calls: 5 };
         assert_eq!(counts(1, 0, 4, 0).judge(&RULES), Some(cause));
-        let rules = Rules {
-            min_calls: 100,
-            ..RULES
-        };
+        let rules = Rules { min_calls: 100, ..RULES };
         let cause = TransitionCause::FailureCount { failures: 7 };
         assert_eq!(counts(0, 7, 0, 0).judge(&rules), Some(cause));
     }

@@ -135,10 +135,7 @@ impl Marks {
         let written = kind != Kind::Plain
             && LAP.get(entry) == self.lap(ticket) & LAP.max()
             && ERA.get(entry) == name.named_generation() & ERA.max();
-        written.then(|| Mark {
-            kind,
-            before: widen(BEFORE.get(entry), BEFORE.width(), near),
-        })
+        written.then(|| Mark { kind, before: widen(BEFORE.get(entry), BEFORE.width(), near) })
     }
 
     /// The first ticket that may be of this generation.
@@ -168,9 +165,7 @@ impl Marks {
     pub(crate) fn set_crossed(&self, name: Word) {
         // Names of one state grow with the generation, so a thread that slept takes nothing back. Metrics-only never
         // judges, and its names (above all closed ones of the same age) never come here.
-        self.head
-            .crossed
-            .fetch_max(name.bits() + 1, Ordering::Relaxed);
+        self.head.crossed.fetch_max(name.bits() + 1, Ordering::Relaxed);
     }
 
     // ===== the skip =====
@@ -197,10 +192,7 @@ impl Marks {
     pub(crate) fn sweep(&self, current: u64) {
         let seen = self.head.skip.load(Ordering::Relaxed);
         if seen != 0 && SKIP_ERA.get(seen) != current & SKIP_ERA.max() {
-            let _ = self
-                .head
-                .skip
-                .compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.head.skip.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
@@ -219,10 +211,7 @@ mod tests {
         let marks = Marks::new(3, 1);
         let first = marks.take_ticket();
         assert_eq!(first, 4, "the first lap is skipped");
-        let mark = Mark {
-            kind: Kind::SlowFailure,
-            before: u64::MAX - 3,
-        };
+        let mark = Mark { kind: Kind::SlowFailure, before: u64::MAX - 3 };
         marks.write(first, name(5), mark);
         assert_eq!(marks.read(first, name(5), u64::MAX), Some(mark));
         assert_eq!(marks.read(first, name(4), u64::MAX), None);
@@ -231,20 +220,13 @@ mod tests {
             None,
             "a lap later it is another ticket"
         );
-        assert_eq!(
-            marks.read(first + 1, name(5), u64::MAX),
-            None,
-            "never written"
-        );
+        assert_eq!(marks.read(first + 1, name(5), u64::MAX), None, "never written");
     }
 
     #[test]
     fn a_late_writer_replaces_an_older_lap_and_leaves_a_newer_one() {
         let marks = Marks::new(3, 1);
-        let mark = |before| Mark {
-            kind: Kind::Failure,
-            before,
-        };
+        let mark = |before| Mark { kind: Kind::Failure, before };
         let late = marks.take_ticket();
         for _ in 0..4 {
             let ticket = marks.take_ticket();
@@ -263,9 +245,6 @@ mod tests {
         marks.sweep(3);
         assert_eq!(marks.skip(name(3)), 70);
         marks.sweep(4);
-        assert_eq!(
-            (marks.skip(name(3)), marks.skip(name(3 + (1 << 16)))),
-            (0, 0)
-        );
+        assert_eq!((marks.skip(name(3)), marks.skip(name(3 + (1 << 16)))), (0, 0));
     }
 }

@@ -53,13 +53,6 @@ pub(crate) struct Verdict {
     settle: Option<(Counted, Kind, bool)>,
 }
 
-impl Verdict {
-    const NOTHING: Verdict = Verdict {
-        cause: None,
-        settle: None,
-    };
-}
-
 impl Window {
     pub(crate) fn new(config: WindowConfig, rules: &Rules, stripes: usize) -> Self {
         let run = rules.run.min(MAX_RUN_RING) as usize;
@@ -68,13 +61,7 @@ impl Window {
             WindowConfig::Time { length_ns, buckets } => {
                 let grid = Grid::new(length_ns, buckets);
                 let buckets = Box::new(Buckets::new(grid, stripes));
-                (
-                    Kinds::Time {
-                        buckets,
-                        runs: rules.run > 0,
-                    },
-                    1,
-                )
+                (Kinds::Time { buckets, runs: rules.run > 0 }, 1)
             }
             WindowConfig::Consecutive => (Kinds::Consecutive, 1),
         };
@@ -100,7 +87,8 @@ impl Window {
             Kinds::Time { buckets, runs } => {
                 let counted = buckets.count_warm(seat, name, now);
                 if counted && *runs {
-                    self.stripes.count(seat, name);
+                    // Cannot fail: this thread has a stripe of its own, or nothing would have been counted above.
+                    self.stripes.count(seat, name, &|| true);
                 }
                 counted
             }
@@ -115,6 +103,9 @@ impl Window {
         self.stripes.sweep(current);
         self.marks.sweep(current);
         self.marks.note_base(current + 1, ticket);
+        if let Kinds::Time { buckets, .. } = &self.kind {
+            buckets.prepare(current + 1);
+        }
     }
 
     pub(crate) fn next_ticket(&self) -> u64 {
@@ -123,52 +114,37 @@ impl Window {
 
     // ===== recording =====
 
-    /// Counts an outcome of the generation `name`, which the caller has just seen to be current, and judges it.
-    ///
-    /// `still_current` reads the state again; `None` when the generation ended before the outcome was counted.
-    pub(crate) fn record(
-        &self,
-        seat: usize,
-        name: Word,
-        now: u64,
-        kind: Kind,
-        rules: &Rules,
-        judging: Judging,
-        still_current: impl Fn() -> bool,
-    ) -> Option<Verdict> {
+    /// Counts an outcome and judges it; `None` when its generation was over before it was counted.
+    pub(crate) fn record(&self, record: &Record<'_>) -> Option<Verdict> {
         match &self.kind {
             Kinds::Time { buckets, runs } => {
-                let by_run = if *runs {
-                    self.record_for_run(seat, name, kind, rules, judging, still_current)?
-                } else {
-                    None
+                let by_run = match (*runs, record.kind.failed()) {
+                    (false, _) => None,
+                    (true, true) => self.record_mark(record, None)?,
+                    (true, false) => {
+                        self.count_success(record).then_some(())?;
+                        None
+                    }
                 };
-                let Some(at) = buckets.count(seat, name, now, kind) else {
-                    return Some(Verdict {
-                        cause: by_run,
-                        settle: None,
-                    });
-                };
-                let (warm, by_window) = match judging {
-                    Judging::Judge => buckets.judge(seat, name, at, rules),
-                    Judging::CountOnly => (true, None),
-                };
-                let warm = warm || !rules.has_rate();
-                Some(Verdict {
-                    cause: by_window.or(by_run),
-                    settle: Some((at, kind, warm)),
-                })
-            }
-            Kinds::Count { size } if View::marks_kind(Some(*size), kind) => {
-                self.record_mark(seat, name, kind, Some(*size), rules, judging, still_current)
+                self.record_in_bucket(record, buckets, by_run)
             }
             Kinds::Count { size } => {
-                Some(self.record_success(seat, name, Some(*size), rules, judging))
+                let size = Some(*size);
+                let cause = if View::marks_kind(size, record.kind) {
+                    self.record_mark(record, size)?
+                } else {
+                    self.record_success(record, size)?
+                };
+                Some(Verdict { cause, settle: None })
             }
-            Kinds::Consecutive if kind.failed() => {
-                self.record_mark(seat, name, kind, None, rules, judging, still_current)
+            Kinds::Consecutive => {
+                let cause = if View::marks_kind(None, record.kind) {
+                    self.record_mark(record, None)?
+                } else {
+                    self.record_success(record, None)?
+                };
+                Some(Verdict { cause, settle: None })
             }
-            Kinds::Consecutive => Some(self.record_success(seat, name, None, rules, judging)),
         }
     }
 
@@ -180,36 +156,38 @@ impl Window {
         }
     }
 
-    /// The part of a time window's outcome that its run limit needs, if it has one.
-    fn record_for_run(
+    fn record_in_bucket(
         &self,
-        seat: usize,
-        name: Word,
-        kind: Kind,
-        rules: &Rules,
-        judging: Judging,
-        still_current: impl Fn() -> bool,
-    ) -> Option<Option<TransitionCause>> {
-        if !kind.failed() {
-            self.stripes.count(seat, name);
-            return Some(None);
-        }
-        let verdict = self.record_mark(seat, name, kind, None, rules, judging, still_current)?;
-        Some(verdict.cause)
+        record: &Record<'_>,
+        buckets: &Buckets,
+        by_run: Option<TransitionCause>,
+    ) -> Option<Verdict> {
+        let Record { seat, name, now, kind, rules, .. } = *record;
+        let Some(at) = buckets.count(seat, name, now, kind, record.still_current) else {
+            return Some(Verdict { cause: by_run, settle: None });
+        };
+        let (warm, by_window) = match record.judging {
+            Judging::Judge => buckets.judge(seat, name, at, rules),
+            Judging::CountOnly => (true, None),
+        };
+        let warm = warm || !rules.has_rate();
+        Some(Verdict { cause: by_window.or(by_run), settle: Some((at, kind, warm)) })
+    }
+
+    fn count_success(&self, record: &Record<'_>) -> bool {
+        self.stripes.count(record.seat, record.name, record.still_current)
     }
 
     fn record_success(
         &self,
-        seat: usize,
-        name: Word,
+        record: &Record<'_>,
         size: Option<u64>,
-        rules: &Rules,
-        judging: Judging,
-    ) -> Verdict {
-        self.stripes.count(seat, name);
-        if size.is_none() || judging == Judging::CountOnly || !rules.has_rate() {
+    ) -> Option<Option<TransitionCause>> {
+        self.count_success(record).then_some(())?;
+        let Record { seat, name, rules, .. } = *record;
+        if size.is_none() || record.judging == Judging::CountOnly || !rules.has_rate() {
             self.stripes.set_warm(seat);
-            return Verdict::NOTHING;
+            return Some(None);
         }
         // E1: of the outcomes that together reach the minimum, each counts itself before its fence and reads the
         // others after it: the last of them sees all.
@@ -219,48 +197,35 @@ impl Window {
         if reached {
             self.stripes.set_warm(seat);
         }
-        Verdict {
-            cause,
-            settle: None,
-        }
+        Some(cause)
     }
 
-    #[allow(clippy::too_many_arguments)] // Two callers, both above.
     fn record_mark(
         &self,
-        seat: usize,
-        name: Word,
-        kind: Kind,
+        record: &Record<'_>,
         size: Option<u64>,
-        rules: &Rules,
-        judging: Judging,
-        still_current: impl Fn() -> bool,
-    ) -> Option<Verdict> {
+    ) -> Option<Option<TransitionCause>> {
+        let Record { seat, name, kind, rules, .. } = *record;
         let ticket = self.marks.take_ticket();
         // E2: the ticket against the state word. Either this thread sees that the generation is over, or whoever
         // begins the generation after the next notes a base above this ticket.
         fence(Ordering::SeqCst);
-        if !still_current() {
+        if !(record.still_current)() {
             return None; // The slot stays unwritten: a hole.
         }
+        // Before the sum: see E8.
         let skip = self.marks.skip(name);
         let before = self.stripes.sum(name);
         self.marks.write(ticket, name, Mark { kind, before });
         if rules.run > 0 && kind.failed() {
-            self.stripes.count_failure(seat, name, before);
+            self.stripes.count_failure(seat, name, before, record.still_current);
         }
-        if judging == Judging::CountOnly {
-            return Some(Verdict::NOTHING);
+        if record.judging == Judging::CountOnly {
+            return Some(None);
         }
         // E1: as in `record_success`; and of two marks that together trip, the later one to pass sees both.
         fence(Ordering::SeqCst);
-        let cause = self
-            .view(name, size, before)
-            .judge_mark(ticket, rules, skip);
-        Some(Verdict {
-            cause,
-            settle: None,
-        })
+        Some(self.view(name, size, before).judge_mark(ticket, rules, skip))
     }
 
     // ===== readings =====
@@ -269,9 +234,9 @@ impl Window {
     pub(crate) fn counts(&self, name: Word, now: u64) -> Counts {
         match &self.kind {
             Kinds::Time { buckets, .. } => buckets.counts(name, now),
-            Kinds::Count { size } => self
-                .view(name, Some(*size), self.stripes.sum(name))
-                .counts(*size),
+            Kinds::Count { size } => {
+                self.view(name, Some(*size), self.stripes.sum(name)).counts(*size)
+            }
             Kinds::Consecutive => Counts::default(),
         }
     }
@@ -282,14 +247,23 @@ impl Window {
     }
 
     fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
-        View {
-            marks: &self.marks,
-            stripes: &self.stripes,
-            name,
-            size,
-            near,
-        }
+        View { marks: &self.marks, stripes: &self.stripes, name, size, near }
     }
+}
+
+/// An outcome to be counted, with all that counting and judging it needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    pub(crate) seat: usize,
+    /// The generation that it belongs to, which was current a moment ago.
+    pub(crate) name: Word,
+    /// The instant of the clock; time windows only.
+    pub(crate) now: u64,
+    pub(crate) kind: Kind,
+    pub(crate) rules: &'a Rules,
+    pub(crate) judging: Judging,
+    /// Reads the state again.
+    pub(crate) still_current: &'a dyn Fn() -> bool,
 }
 
 /// Whether outcomes are judged or only counted.

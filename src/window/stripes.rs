@@ -80,9 +80,7 @@ impl Stripe {
 impl Stripes {
     pub(crate) fn new(stripes: usize) -> Self {
         Stripes {
-            stripes: (0..stripes)
-                .map(|_| CachePadded::new(Stripe::new()))
-                .collect(),
+            stripes: (0..stripes).map(|_| CachePadded::new(Stripe::new())).collect(),
             overflow: CachePadded::new(Overflow {
                 count: AtomicU64::new(0),
                 run: AtomicU64::new(0),
@@ -105,23 +103,23 @@ impl Stripes {
         if stripe.generation.load(Ordering::Relaxed) != name.bits() || count & WARM == 0 {
             return false;
         }
-        stripe
-            .count
-            .store(count.wrapping_add(ONE), Ordering::Relaxed);
+        stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
         true
     }
 
-    /// Counts a success of a thread that may have to judge afterwards.
-    pub(crate) fn count(&self, seat: usize, name: Word) {
+    /// Counts a success of a thread that may have to judge afterwards; `false` if the generation was seen to be over.
+    pub(crate) fn count(&self, seat: usize, name: Word, still_current: &dyn Fn() -> bool) -> bool {
         match self.stripes.get(seat) {
             Some(stripe) => {
                 stripe.enter(name);
                 let count = stripe.count.load(Ordering::Relaxed);
-                stripe
-                    .count
-                    .store(count.wrapping_add(ONE), Ordering::Relaxed);
+                stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
+                true
             }
-            None => self.count_overflow(name),
+            None => {
+                let tag = TAG.put(name.named_generation());
+                count_shared(&self.overflow.count, COUNT, tag, still_current)
+            }
         }
     }
 
@@ -130,29 +128,6 @@ impl Stripes {
         if let Some(stripe) = self.stripes.get(seat) {
             let count = stripe.count.load(Ordering::Relaxed);
             stripe.count.store(count | WARM, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts a success in the shared word.
-    ///
-    /// Lock-free: an exchange fails only because another overflow thread's has succeeded.
-    #[cold]
-    fn count_overflow(&self, name: Word) {
-        let tag = TAG.put(name.named_generation());
-        let word = &self.overflow.count;
-        let mut seen = word.load(Ordering::Relaxed);
-        loop {
-            let next = if COUNT.set(seen, 0) != tag {
-                tag | 1
-            } else if COUNT.get(seen) == COUNT.max() {
-                return;
-            } else {
-                seen + 1
-            };
-            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
         }
     }
 
@@ -200,7 +175,13 @@ impl Stripes {
     /// Counts a failure that saw `before` successes before it.
     ///
     /// The ring of positions holds every run that a limit can trip on; these words are for runs that outgrow it.
-    pub(crate) fn count_failure(&self, seat: usize, name: Word, before: u64) {
+    pub(crate) fn count_failure(
+        &self,
+        seat: usize,
+        name: Word,
+        before: u64,
+        still_current: &dyn Fn() -> bool,
+    ) {
         match self.stripes.get(seat) {
             Some(stripe) => {
                 stripe.enter(name);
@@ -208,34 +189,16 @@ impl Stripes {
                 if stripe.run_before.load(Ordering::Relaxed) == before {
                     stripe.run.store(run.saturating_add(1), Ordering::Relaxed);
                 } else {
-                    // E6: the length is zero while the two words disagree, so a reader never takes an old length for
-                    // a new run.
+                    // E11: the length is zero while the two words disagree, so a reader never takes an old length for a
+                    // new run.
                     stripe.run.store(0, Ordering::Relaxed);
                     stripe.run_before.store(before, Ordering::Release);
                     stripe.run.store(1, Ordering::Relaxed);
                 }
             }
-            None => self.count_overflow_failure(name, before),
-        }
-    }
-
-    /// Lock-free: an exchange fails only because another overflow thread's has succeeded.
-    #[cold]
-    fn count_overflow_failure(&self, name: Word, before: u64) {
-        let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
-        let word = &self.overflow.run;
-        let mut seen = word.load(Ordering::Relaxed);
-        loop {
-            let next = if RUN.set(seen, 0) != tag {
-                tag | 1
-            } else if RUN.get(seen) == RUN.max() {
-                return;
-            } else {
-                seen + 1
-            };
-            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
+            None => {
+                let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
+                count_shared(&self.overflow.run, RUN, tag, still_current);
             }
         }
     }
@@ -244,13 +207,9 @@ impl Stripes {
     pub(crate) fn run_after(&self, name: Word, before: u64) -> u64 {
         let shared = self.overflow.run.load(Ordering::Relaxed);
         let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
-        let mut sum = if RUN.set(shared, 0) == tag {
-            RUN.get(shared)
-        } else {
-            0
-        };
+        let mut sum = if RUN.set(shared, 0) == tag { RUN.get(shared) } else { 0 };
         for stripe in &self.stripes {
-            // E5 as in `sum`, E6 with `count_failure`.
+            // E5 as in `sum`, E11 with `count_failure`.
             if stripe.generation.load(Ordering::Acquire) == name.bits()
                 && stripe.run_before.load(Ordering::Acquire) == before
             {
@@ -258,5 +217,39 @@ impl Stripes {
             }
         }
         sum
+    }
+}
+
+/// Adds one to the lowest field of a shared word whose other fields are `tag`; with another tag it starts afresh.
+///
+/// `false`, and nothing is changed, if the generation was seen to be over.
+///
+/// Lock-free: an exchange fails only because another overflow thread's, or a transition's sweep, has succeeded.
+#[cold]
+fn count_shared(
+    word: &AtomicU64,
+    count: Field,
+    tag: u64,
+    still_current: &dyn Fn() -> bool,
+) -> bool {
+    // E6: acquires the state that the last writer saw, so that the question below is answered no older than that: who
+    // overwrites a later generation's count here would have been told that its own is over.
+    let mut seen = word.load(Ordering::Acquire);
+    loop {
+        if !still_current() {
+            return false;
+        }
+        let next = if count.set(seen, 0) != tag {
+            tag | 1
+        } else if count.get(seen) == count.max() {
+            return true;
+        } else {
+            seen + 1
+        };
+        // E6: publishes the state that this thread has seen.
+        match word.compare_exchange(seen, next, Ordering::Release, Ordering::Acquire) {
+            Ok(_) => return true,
+            Err(now) => seen = now,
+        }
     }
 }

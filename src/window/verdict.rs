@@ -39,13 +39,7 @@ struct Walk<'v, 'a> {
 impl<'v, 'a> Walk<'v, 'a> {
     /// `settled` bounds what every entry below `from` may claim: the successes at the end of the window, or no bound.
     fn new(view: &'v View<'a>, from: u64, end: u64, settled: u64) -> Self {
-        Walk {
-            view,
-            ticket: from,
-            end,
-            settled,
-            unwritten: 0,
-        }
+        Walk { view, ticket: from, end, settled, unwritten: 0 }
     }
 }
 
@@ -55,20 +49,10 @@ impl Iterator for Walk<'_, '_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.ticket > self.end {
             self.ticket -= 1;
-            match self
-                .view
-                .marks
-                .read(self.ticket, self.view.name, self.view.near)
-            {
+            match self.view.marks.read(self.ticket, self.view.name, self.view.near) {
                 Some(mark) => {
                     self.settled = self.settled.min(mark.before);
-                    return Some((
-                        self.ticket,
-                        Mark {
-                            before: self.settled,
-                            ..mark
-                        },
-                    ));
+                    return Some((self.ticket, Mark { before: self.settled, ..mark }));
                 }
                 None => self.unwritten += 1,
             }
@@ -166,25 +150,16 @@ impl View<'_> {
         }
         let rates = [rules.failure_ppm, rules.slow_ppm];
         let limits = rates.map(|ppm| needed(ppm.into(), size));
-        limits
-            .into_iter()
-            .chain([failure_count])
-            .filter(|limit| *limit > 0)
-            .any(|limit| {
-                // The `limit`-th latest mark is this one or, if there are holes or marks of another kind, an older one.
-                let Some(oldest) = (end + 1)
-                    .checked_sub(limit)
-                    .filter(|ticket| *ticket >= base)
-                else {
-                    return false;
-                };
-                match self.marks.read(oldest, self.name, self.near) {
-                    Some(mark) => {
-                        (limit - 1).saturating_add(before.saturating_sub(mark.before)) < size
-                    }
-                    None => true,
-                }
-            })
+        limits.into_iter().chain([failure_count]).filter(|limit| *limit > 0).any(|limit| {
+            // The `limit`-th latest mark is this one or, if there are holes or marks of another kind, an older one.
+            let Some(oldest) = (end + 1).checked_sub(limit).filter(|ticket| *ticket >= base) else {
+                return false;
+            };
+            match self.marks.read(oldest, self.name, self.near) {
+                Some(mark) => (limit - 1).saturating_add(before.saturating_sub(mark.before)) < size,
+                None => true,
+            }
+        })
     }
 
     /// The window whose last call is preceded by `before` plain successes and followed by no mark below `end`.
@@ -195,7 +170,7 @@ impl View<'_> {
         let mut walk = Walk::new(self, end + 1, oldest, before);
         let mut inside = Counts::default();
         let mut full = !complete;
-        while let Some((_, mark)) = walk.next() {
+        for (_, mark) in walk.by_ref() {
             if inside.calls + (before - mark.before) >= size {
                 full = true;
                 break;
@@ -203,11 +178,7 @@ impl View<'_> {
             inside.add(mark.kind, 1);
         }
         // The marks are inside; what else the window holds are plain successes.
-        let calls = if full {
-            size
-        } else {
-            size.min(inside.calls + before)
-        };
+        let calls = if full { size } else { size.min(inside.calls + before) };
         (Counts { calls, ..inside }, walk.unwritten)
     }
 
@@ -275,11 +246,7 @@ impl View<'_> {
                 }
             }
             if above == written {
-                let cause = Counts {
-                    calls: min,
-                    ..first
-                }
-                .judge_rates(rules);
+                let cause = Counts { calls: min, ..first }.judge_rates(rules);
                 if cause.is_none() {
                     self.marks.set_crossed(self.name);
                 }
@@ -324,10 +291,7 @@ impl View<'_> {
     /// The filter for the run that ends with the mark of ticket `end`.
     fn run_may_trip(&self, end: u64, before: u64, limit: u64) -> bool {
         let base = self.marks.base(self.name);
-        let Some(oldest) = (end + 1)
-            .checked_sub(limit)
-            .filter(|ticket| *ticket >= base)
-        else {
+        let Some(oldest) = (end + 1).checked_sub(limit).filter(|ticket| *ticket >= base) else {
             return false;
         };
         match self.marks.read(oldest, self.name, self.near) {

@@ -131,11 +131,7 @@ impl Op {
         match self {
             Op::Acquire(hold, _) => Op::Acquire(hold, lane),
             Op::Finish { which, how, .. } => Op::Finish { which, how, lane },
-            Op::Burst { outcome, times, .. } => Op::Burst {
-                outcome,
-                times,
-                lane,
-            },
+            Op::Burst { outcome, times, .. } => Op::Burst { outcome, times, lane },
             Op::Call(_) | Op::Control(_) | Op::Clock(_) | Op::Read => self,
         }
     }
@@ -225,11 +221,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
             Op::Call(outcome) => {
                 at.agree("the call", &left.call(outcome), &right.call(outcome));
             }
-            Op::Burst {
-                outcome,
-                times,
-                lane,
-            } => {
+            Op::Burst { outcome, times, lane } => {
                 for _ in 0..times {
                     let l = left.acquire(Hold::Owned, lane);
                     let r = right.acquire(Hold::Owned, lane);
@@ -259,10 +251,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
         chronicle.append(&at.compare_transitions(&left, &right));
     }
 
-    let end = Place {
-        step: ops.len(),
-        op: &Op::Read,
-    };
+    let end = Place { step: ops.len(), op: &Op::Read };
     for (l, r) in permits {
         let dropped = Finish::Dropped;
         left.finish(l, dropped, Lane::Here);
@@ -277,22 +266,14 @@ impl Move {
         let now = clock.now();
         let nudged = |to: Duration, nudge: i8| {
             let by = Duration::from_nanos(u64::from(nudge.unsigned_abs()));
-            let to = if nudge < 0 {
-                to.saturating_sub(by)
-            } else {
-                to.saturating_add(by)
-            };
+            let to = if nudge < 0 { to.saturating_sub(by) } else { to.saturating_add(by) };
             clock.set(to.max(now));
         };
         match self {
             Move::Forward(by) => clock.advance(Duration::from_nanos(by)),
             Move::Back(by) => clock.set(now.saturating_sub(Duration::from_nanos(by))),
             Move::AfterBuild(by) => {
-                clock.set(
-                    settings
-                        .clock_start
-                        .saturating_add(Duration::from_nanos(by)),
-                );
+                clock.set(settings.clock_start.saturating_add(Duration::from_nanos(by)));
             }
             Move::To(to) => clock.set(Duration::from_nanos(to)),
             Move::Buckets(count, nudge) => {
@@ -350,10 +331,7 @@ impl Chronicle {
                 Some(last) => (last.to, last.generation),
                 None => (State::Closed, 0),
             };
-            assert_eq!(
-                transition.from, state,
-                "transitions join up: {transition:?}"
-            );
+            assert_eq!(transition.from, state, "transitions join up: {transition:?}");
             assert_eq!(
                 transition.generation,
                 generation + 1,

@@ -96,10 +96,7 @@ fn settings_at_fault(input: &Input) -> Vec<&'static str> {
         AnyWindow::Count(size) => {
             allow("window", (1..=1_048_576).contains(&size));
             allow("buckets", input.buckets.is_none());
-            allow(
-                "failure_count",
-                input.failure_count.is_none_or(|c| c <= size),
-            );
+            allow("failure_count", input.failure_count.is_none_or(|c| c <= size));
         }
         AnyWindow::Time(length) => {
             allow("window", time_allowed(length));
@@ -115,10 +112,7 @@ fn settings_at_fault(input: &Input) -> Vec<&'static str> {
         }
     }
     allow("failure_count", input.failure_count != Some(0));
-    allow(
-        "consecutive_failures",
-        input.consecutive_failures != Some(0),
-    );
+    allow("consecutive_failures", input.consecutive_failures != Some(0));
     allow("min_calls", input.min_calls > 0);
     if let Some(rate) = input.failure_rate {
         allow("failure_rate", rate_allowed(rate));

@@ -6,3 +6,4 @@ mod inputs;
 mod properties;
 mod strategies;
 mod subject;
+mod vectors;

@@ -223,11 +223,7 @@ fn the_driver_notices_a_subject_that_counts_a_stale_report() {
     let ops = [
         Op::Acquire(Hold::Borrowed, Lane::Here),
         Op::Control(Control::Reset),
-        Op::Finish {
-            which: 0,
-            how: Finish::Report(Outcome::Success),
-            lane: Lane::Here,
-        },
+        Op::Finish { which: 0, how: Finish::Report(Outcome::Success), lane: Lane::Here },
     ];
     drive::<Flatterer, Oracle<ManualClock>>(&settings, &ops, Watch::EveryStep);
 }

@@ -62,14 +62,8 @@ fn rates() -> impl Strategy<Value = f64> {
 
 /// From a nanosecond to a few ticks, with the bounds of a tick.
 pub(crate) fn short_times() -> impl Strategy<Value = Duration> {
-    prop_oneof![
-        1..=30_u64,
-        Just(TICK_NS - 1),
-        Just(TICK_NS),
-        Just(TICK_NS + 1),
-        1..=5 * MS,
-    ]
-    .prop_map(Duration::from_nanos)
+    prop_oneof![1..=30_u64, Just(TICK_NS - 1), Just(TICK_NS), Just(TICK_NS + 1), 1..=5 * MS,]
+        .prop_map(Duration::from_nanos)
 }
 
 fn open_waits() -> impl Strategy<Value = OpenWait> {

@@ -106,14 +106,9 @@ impl Subject for Breaker {
     fn build(builder: Builder<ManualClock>) -> Result<Self, ConfigError> {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&heard);
-        let breaker = builder
-            .on_transition(move |t| ear.lock().unwrap().push(t.clone()))
-            .build()?;
-        Ok(Breaker {
-            breaker: Arc::new(breaker),
-            heard,
-            hung: Mutex::new(Vec::new()),
-        })
+        let breaker =
+            builder.on_transition(move |t| ear.lock().unwrap().push(t.clone())).build()?;
+        Ok(Breaker { breaker: Arc::new(breaker), heard, hung: Mutex::new(Vec::new()) })
     }
 
     fn acquire(&self, hold: Hold, lane: Lane) -> Result<EitherPermit<'_>, Rejected> {
@@ -168,9 +163,7 @@ impl Subject for Breaker {
 
     fn call(&self, outcome: Outcome) -> Result<(), CallError<()>> {
         match outcome {
-            Outcome::Ignored => self
-                .breaker
-                .call_with(|_| Outcome::Ignored, || result_of(outcome)),
+            Outcome::Ignored => self.breaker.call_with(|_| Outcome::Ignored, || result_of(outcome)),
             Outcome::Success | Outcome::Failure => self.breaker.call(|| result_of(outcome)),
         }
     }
