@@ -71,6 +71,11 @@ impl Settings {
         self
     }
 
+    /// Whether the window is one of time.
+    pub(crate) fn is_timed(&self) -> bool {
+        matches!(self.window, Kind::Time(..))
+    }
+
     pub(crate) fn builder(&self, clock: &ManualClock) -> Builder<ManualClock> {
         let mut builder = CircuitBreaker::builder()
             .clock(clock.clone())
@@ -125,6 +130,11 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Whether it may put the clock back.
+    pub(crate) fn may_step_back(&self) -> bool {
+        matches!(self, Op::Clock(movement) if movement.may_step_back())
+    }
+
     /// The same operation, done by the driving thread.
     pub(crate) fn on_this_thread(self) -> Self {
         let lane = Lane::Here;
@@ -177,25 +187,29 @@ const PRECISE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// keeps for "no bucket", and shares the bucket before it.
 const LAST: Duration = Duration::from_nanos(u64::MAX - 1);
 
-/// Whether a run must stay on one thread.
+/// More stripes than a test process starts threads.
+const MORE_THAN_THREADS: u32 = 64;
+
+/// Whether a run must stay on one thread, and that thread have words of its own.
 ///
-/// Where the clock steps back, a time window drops an outcome whose slot holds a newer bucket, and each thread has
-/// slots of its own: what is dropped then depends on who reported. The contract leaves it open; the oracle, with one
-/// set of slots, can speak for one thread only.
+/// Where the clock steps back, a time window drops an outcome whose slot holds a newer bucket. Each thread has slots of
+/// its own, and threads that share words have one a kind of outcome: what is dropped then depends on who reported. The
+/// contract leaves it open; the oracle, with one set of slots, can speak only for one thread that shares with nobody.
 fn must_stay(settings: &Settings, ops: &[Op]) -> bool {
-    let steps_back = |op: &Op| matches!(op, Op::Clock(movement) if movement.may_step_back());
-    matches!(settings.window, Kind::Time(..)) && ops.iter().any(steps_back)
+    settings.is_timed() && ops.iter().any(|op| op.may_step_back())
 }
 
 /// Runs the operations on both and panics at the first answer in which they differ.
 pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], watch: Watch) {
     let clock = ManualClock::new();
     clock.set(settings.clock_start);
+    let stay = must_stay(settings, ops);
+    let stripes = if stay { MORE_THAN_THREADS } else { settings.stripes };
+    let settings = &Settings { stripes, ..settings.clone() };
     let left = L::build(settings.builder(&clock)).expect("settings that fit");
     let right = R::build(settings.builder(&clock)).expect("settings that fit");
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
     let mut reopens_at = clock.now();
-    let stay = must_stay(settings, ops);
     let horizon = settings.clock_start.saturating_add(PRECISE).min(LAST);
     let mut chronicle = Chronicle::default();
 
@@ -239,7 +253,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
             }
             Op::Clock(movement) => {
                 movement.apply(&clock, settings, reopens_at);
-                if matches!(settings.window, Kind::Time(..)) {
+                if settings.is_timed() {
                     clock.set(clock.now().min(horizon));
                 }
             }

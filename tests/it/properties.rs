@@ -44,6 +44,9 @@ proptest! {
     }
 
     /// Of three threads at least two are beyond the first stripe, so they share words where it is the only one.
+    ///
+    /// In a time window each kind of outcome turns its shared word to a new bucket by itself, so what shows after a
+    /// step back is not what one set of slots would show: there the clock only moves on.
     #[test]
     fn the_breaker_answers_so_to_a_thread_that_shares_its_words(
         settings in settings(),
@@ -52,7 +55,9 @@ proptest! {
         home in any::<u8>().prop_map(Lane::There),
     ) {
         let settings = Settings { stripes: 1, ..settings };
-        let ops: Vec<Op> = ops.into_iter().map(Op::on_this_thread).collect();
+        let steady = settings.is_timed();
+        let ops = ops.into_iter().filter(|op| !(steady && op.may_step_back()));
+        let ops: Vec<Op> = ops.map(Op::on_this_thread).collect();
         on_lane(home, move || {
             drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
         });
