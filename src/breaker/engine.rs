@@ -554,3 +554,6 @@ impl Engine {
         self.shared.limits.rules()
     }
 }
+
+#[cfg(test)]
+mod stopped;

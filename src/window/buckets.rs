@@ -411,6 +411,7 @@ impl Buckets {
                 if !self.grid.holds(last, number) {
                     continue;
                 }
+                // E9, reading end.
                 let counts = bucket.counts.each_ref().map(|count| count.load(Ordering::Acquire));
                 if bucket.number.load(Ordering::Relaxed) != number {
                     continue; // Replaced meanwhile, by a bucket that this window does not hold.
@@ -468,6 +469,7 @@ impl Buckets {
         let mut seen = word.load(Ordering::Relaxed);
         while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
             let next = PENDING.set(seen, PENDING.get(seen) - 1);
+            // E9: as in `settle`.
             match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -485,6 +487,7 @@ impl Buckets {
             };
             let hash = hash(name, number);
             for kind in Kind::ALL {
+                // E9 and E6, reading end.
                 let word = shared.counts[kind as usize].load(Ordering::Acquire);
                 if word != 0 && HASH.get(word) == hash {
                     let pending = PENDING.get(word);

@@ -113,6 +113,11 @@ impl Window {
         self.marks.note_base(current + 1, ticket);
     }
 
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (&Marks, &Stripes) {
+        (&self.marks, &self.stripes)
+    }
+
     pub(crate) fn next_ticket(&self) -> u64 {
         self.marks.next_ticket()
     }
@@ -259,7 +264,8 @@ impl Window {
         self.view(name, None, self.stripes.sum(name)).run()
     }
 
-    fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
+    /// A reader's view of a generation's marks, given a number of plain successes of about now.
+    pub(crate) fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
         View { marks: &self.marks, stripes: &self.stripes, name, size, near }
     }
 }
