@@ -1,6 +1,7 @@
 //! One face over our breaker and the mutex baseline, and the loads that both are put under.
 
 use std::hint::black_box;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -30,6 +31,8 @@ pub(crate) trait Control: Guard {
     fn trip(&self);
     fn half_open(&self);
     fn force_open(&self);
+    /// Acquires and never reports.
+    fn take_place(&self);
 }
 
 /// How often the loads of this program have tripped a breaker that they keep closed.
@@ -73,6 +76,10 @@ impl<C: Clock> Control for CircuitBreaker<C> {
     fn force_open(&self) {
         CircuitBreaker::force_open(self);
     }
+
+    fn take_place(&self) {
+        mem::forget(self.try_acquire().expect("a place is free"));
+    }
 }
 
 impl<C: Clock> Guard for Baseline<C> {
@@ -109,6 +116,10 @@ impl<C: Clock> Control for Baseline<C> {
     fn force_open(&self) {
         Baseline::force_open(self);
     }
+
+    fn take_place(&self) {
+        let _never_reported = self.try_acquire().expect("a place is free");
+    }
 }
 
 /// Our breaker.
@@ -121,12 +132,17 @@ pub(crate) fn mutex(settings: Settings) -> Baseline<DefaultClock> {
     Baseline::new(settings, DefaultClock::new())
 }
 
-/// A breaker whose window is full of successes.
+/// A breaker whose window is full of successes, whatever its size is.
 pub(crate) fn healthy<G: Guard>(guard: G) -> Arc<G> {
+    warmed(guard, 200_000)
+}
+
+/// A breaker with so many successes behind it.
+pub(super) fn warmed<G: Guard>(guard: G, successes: u32) -> Arc<G> {
     // On a thread of its own: this one must not take a seat that a measured thread would have.
     thread::scope(|scope| {
         scope.spawn(|| {
-            for _ in 0..200_000 {
+            for _ in 0..successes {
                 assert!(guard.report(Outcome::Success), "closed");
             }
         });
@@ -136,7 +152,7 @@ pub(crate) fn healthy<G: Guard>(guard: G) -> Arc<G> {
 
 /// Reports to a breaker that is closed, whatever the load has done to it.
 #[inline(always)]
-fn report_closed<G: Guard>(guard: &G, outcome: Outcome) {
+pub(super) fn report_closed<G: Guard>(guard: &G, outcome: Outcome) {
     if !guard.report(outcome) {
         guard.close();
     }
