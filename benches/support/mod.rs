@@ -25,11 +25,13 @@ pub(crate) use self::subject::{Subject, PER_CENT};
 pub(crate) use self::table::{cpu_model, factor, Figure, Spread, Table};
 
 pub(crate) mod baseline;
+pub(crate) mod calls;
 mod crew;
 pub(crate) mod guards;
-pub(crate) mod loads;
+pub(crate) mod storm;
 mod subject;
 mod table;
+pub(crate) mod windows;
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,12 +150,4 @@ pub(crate) fn sweep() -> Vec<usize> {
     let mut counts: Vec<usize> = (0..).map(|power| 1 << power).take_while(|n| *n < cores).collect();
     counts.extend([cores, 2 * cores]);
     counts
-}
-
-/// `100,000`.
-pub(crate) fn thousands(number: u32) -> String {
-    match number {
-        1_000.. => format!("{},{:03}", number / 1_000, number % 1_000),
-        _ => number.to_string(),
-    }
 }

@@ -13,6 +13,7 @@ type Rounds = Vec<f64>;
 /// How often a batch that another program disturbed is tried again; after that it is taken as it is, and the table
 /// says so: on a busy machine it must end too.
 const RETRIES: u32 = 3;
+const BRIEF_RETRIES: u32 = 1;
 
 pub(super) fn print(title: &str, bench: &Bench, effort: Effort) {
     if effort == Effort::Once {
@@ -39,7 +40,7 @@ pub(super) fn print(title: &str, bench: &Bench, effort: Effort) {
 
 /// The figures of one number of threads.
 pub(crate) struct Table {
-    threads: usize,
+    pub(crate) threads: usize,
     batch: Duration,
     pub(crate) figures: Vec<Figure>,
     /// Batches that another program disturbed to the last, of how many; where threads wait for cores anyway nothing
@@ -53,10 +54,9 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     /// Nanoseconds an operation, net of the empty loop; gross of an empty loop itself.
     pub(crate) cost: Spread,
-    /// As a multiple of what it is compared with.
+    /// As a multiple of that.
     pub(crate) ratio: Option<Spread>,
     comparison: Option<String>,
-    is_empty_loop: bool,
 }
 
 /// Calls that take about as long as a batch shall.
@@ -85,7 +85,11 @@ impl Table {
         let batch = effort.batch(threads);
         let sizes: Vec<u64> =
             subjects.iter().map(|subject| batch_size(subject, crew, batch, threads)).collect();
-        let retries = if threads > cores() { 0 } else { RETRIES };
+        let retries = match effort {
+            _ if threads > cores() => 0,
+            Effort::Brief => BRIEF_RETRIES,
+            _ => RETRIES,
+        };
         let mut rounds = vec![Rounds::new(); subjects.len()];
         let mut disturbed = 0;
         for round in 0..effort.rounds(threads) {
@@ -106,9 +110,12 @@ impl Table {
         Table { threads, batch, figures: figures(subjects, &rounds, threads), disturbed, batches }
     }
 
+    pub(crate) fn find(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
     pub(crate) fn figure(&self, name: &str) -> &Figure {
-        let found = self.figures.iter().find(|figure| figure.name == name);
-        found.unwrap_or_else(|| panic!("no subject is called {name}"))
+        self.find(name).unwrap_or_else(|| panic!("no subject is called {name}"))
     }
 
     fn print(&self) {
@@ -143,8 +150,7 @@ fn figures(subjects: &[Subject], rounds: &[Rounds], threads: usize) -> Vec<Figur
         .collect();
     let figure = |which: usize| {
         let subject = &subjects[which];
-        let is_empty_loop = subject.is_empty_loop();
-        let own = if is_empty_loop { &rounds[which] } else { &net[which] };
+        let own = if subject.is_empty_loop() { &rounds[which] } else { &net[which] };
         let other = subject.beside.as_ref().map(|beside| {
             let other = &net[index_of(beside.other(), subjects)];
             (beside, other)
@@ -154,7 +160,6 @@ fn figures(subjects: &[Subject], rounds: &[Rounds], threads: usize) -> Vec<Figur
             cost: Spread::of(own),
             ratio: other.map(|(_, other)| Spread::of(&pair(own, other, |own, other| own / other))),
             comparison: other.map(|(beside, other)| beside.describe(own, other, threads)),
-            is_empty_loop,
         }
     };
     (0..subjects.len()).map(figure).collect()
@@ -167,12 +172,6 @@ fn pair(own: &[f64], other: &[f64], of: fn(f64, f64) -> f64) -> Rounds {
 fn index_of(name: &str, subjects: &[Subject]) -> usize {
     let found = subjects.iter().position(|subject| subject.name == name);
     found.unwrap_or_else(|| panic!("no subject is called {name}"))
-}
-
-impl Figure {
-    pub(crate) const fn is_empty_loop(&self) -> bool {
-        self.is_empty_loop
-    }
 }
 
 impl Beside {
