@@ -1,7 +1,7 @@
 //! One face over our breaker and the mutex baseline, and the loads that both are put under.
 
 use std::hint::black_box;
-use std::mem;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -38,6 +38,10 @@ pub(crate) trait Control: Guard {
 /// How often the loads of this program have tripped a breaker that they keep closed.
 pub(super) static TRIPS: AtomicU64 = AtomicU64::new(0);
 
+fn count_trip() {
+    TRIPS.fetch_add(1, Ordering::Relaxed);
+}
+
 impl<C: Clock> Guard for CircuitBreaker<C> {
     #[inline(always)]
     fn report(&self, outcome: Outcome) -> bool {
@@ -59,26 +63,8 @@ impl<C: Clock> Guard for CircuitBreaker<C> {
 
     #[cold]
     fn close(&self) {
-        TRIPS.fetch_add(1, Ordering::Relaxed);
+        count_trip();
         self.reset();
-    }
-}
-
-impl<C: Clock> Control for CircuitBreaker<C> {
-    fn trip(&self) {
-        CircuitBreaker::trip(self);
-    }
-
-    fn half_open(&self) {
-        CircuitBreaker::half_open(self);
-    }
-
-    fn force_open(&self) {
-        CircuitBreaker::force_open(self);
-    }
-
-    fn take_place(&self) {
-        mem::forget(self.try_acquire().expect("a place is free"));
     }
 }
 
@@ -99,28 +85,37 @@ impl<C: Clock> Guard for Baseline<C> {
 
     #[cold]
     fn close(&self) {
-        TRIPS.fetch_add(1, Ordering::Relaxed);
+        count_trip();
         self.reset();
     }
 }
 
-impl<C: Clock> Control for Baseline<C> {
-    fn trip(&self) {
-        Baseline::trip(self);
-    }
+/// Both have these under the same names.
+macro_rules! control_by_methods {
+    ($breaker:ident) => {
+        impl<C: Clock> Control for $breaker<C> {
+            fn trip(&self) {
+                $breaker::trip(self);
+            }
 
-    fn half_open(&self) {
-        Baseline::half_open(self);
-    }
+            fn half_open(&self) {
+                $breaker::half_open(self);
+            }
 
-    fn force_open(&self) {
-        Baseline::force_open(self);
-    }
+            fn force_open(&self) {
+                $breaker::force_open(self);
+            }
 
-    fn take_place(&self) {
-        let _never_reported = self.try_acquire().expect("a place is free");
-    }
+            fn take_place(&self) {
+                let _never_reported =
+                    ManuallyDrop::new(self.try_acquire().expect("a place is free"));
+            }
+        }
+    };
 }
+
+control_by_methods!(CircuitBreaker);
+control_by_methods!(Baseline);
 
 /// Our breaker.
 pub(crate) fn ours<C: Clock>(builder: Builder<C>) -> CircuitBreaker<C> {

@@ -72,7 +72,7 @@ impl Effort {
             Effort::Full => 201,
         };
         if threads > cores() {
-            rounds.min(1 + rounds / 8)
+            rounds.min(7 + rounds / 20)
         } else {
             rounds
         }

@@ -78,6 +78,7 @@ fn charts(shared: &[Table], sizes: &[Table]) -> Vec<(&'static str, Chart)> {
         title: title.to_owned(),
         axis: format!("threads on {} cores", cores()),
         ticks: threads.clone(),
+        doubt: tables::doubt(shared),
         lines: HEALTHY
             .iter()
             .filter_map(|name| {
@@ -92,6 +93,7 @@ fn charts(shared: &[Table], sizes: &[Table]) -> Vec<(&'static str, Chart)> {
         title: title.to_owned(),
         axis: axis.to_owned(),
         ticks,
+        doubt: tables::doubt(sizes),
         lines: names
             .iter()
             .flat_map(|(label, names)| {

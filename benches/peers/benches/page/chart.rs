@@ -11,6 +11,8 @@ pub(crate) struct Chart {
     /// Evenly spaced, whatever they stand for.
     pub(crate) ticks: Vec<String>,
     pub(crate) lines: Vec<Line>,
+    /// Whether to believe it.
+    pub(crate) doubt: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -46,8 +48,11 @@ impl Chart {
 <rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>
 <text x="{LEFT}" y="28" font-size="18" fill="#111">{title}</text>
 <text x="{LEFT}" y="47">ns an operation, net of an empty loop; lower is better; whiskers are quartiles</text>
+<text x="{LEFT}" y="{:.0}" fill="#d55e00">{}</text>
 <text x="{:.0}" y="{:.0}" text-anchor="middle">{}</text>
 "##,
+            HEIGHT - 4.0,
+            self.doubt.unwrap_or_default(),
             (LEFT + RIGHT) / 2.0,
             FOOT + 42.0,
             self.axis,

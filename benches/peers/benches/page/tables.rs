@@ -41,7 +41,7 @@ pub(crate) fn noise(shared: &[Table], sizes: &[Table]) -> String {
     let mut text = String::from("Noise:\n\n");
     for (what, tables) in [("breakers", shared), ("windows", sizes)] {
         for table in tables {
-            let share = table.disturbed as f64 / table.batches.max(1) as f64;
+            let share = disturbed(table);
             let verdict = match table.threads {
                 threads if threads > cores() => {
                     "threads wait for cores by design, so every figure is rough"
@@ -64,6 +64,19 @@ pub(crate) fn noise(shared: &[Table], sizes: &[Table]) -> String {
         let _ = writeln!(text, "- loads next to a trip did trip, {} times", trips());
     }
     text
+}
+
+/// What a plot of these tables must say of itself.
+pub(crate) fn doubt(tables: &[Table]) -> Option<&'static str> {
+    let shared = tables.iter().filter(|table| (2..=cores()).contains(&table.threads));
+    shared
+        .map(disturbed)
+        .any(|share| share > NOISY)
+        .then_some("A noisy run: figures of several threads are not to be believed, see report.md.")
+}
+
+fn disturbed(table: &Table) -> f64 {
+    table.disturbed as f64 / table.batches.max(1) as f64
 }
 
 pub(crate) fn on_threads(threads: usize) -> String {
