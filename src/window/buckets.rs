@@ -357,21 +357,25 @@ impl Buckets {
         stripe.length.store(length, Ordering::Relaxed);
     }
 
-    /// What an outcome that was just counted makes of the window, and whether the minimum is reached.
+    /// What the window is after an outcome at an instant, and whether the minimum is reached.
+    ///
+    /// An outcome that was not kept is judged too: its window may hold buckets that no judgement has seen together, if
+    /// the clock stepped back when they were filled.
     pub(crate) fn judge(
         &self,
         seat: usize,
         name: Word,
-        at: Counted,
+        now: u64,
         rules: &Rules,
     ) -> (bool, Option<TransitionCause>) {
+        let number = self.grid.number(now);
         // E1: of two outcomes that together make a verdict, each counts itself before its fence and reads the other
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
-        let (found, newest) = self.find(name, at.number, Some(seat));
+        let (found, newest) = self.find(name, number, Some(seat));
         let cause = found.judge(rules);
         let reached = found.total().calls >= u64::from(rules.min_calls);
-        if cause.is_some() || newest <= at.number || !self.grid.holds(newest, at.number) {
+        if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
         // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.

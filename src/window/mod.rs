@@ -174,16 +174,16 @@ impl Window {
     ) -> Option<Verdict> {
         let Record { seat, name, now, kind, rules, .. } = *record;
         let at = match buckets.count(seat, name, now, kind, record.still_current) {
-            Placed::Here(at) => at,
-            Placed::Nowhere => return Some(Verdict { cause: by_run, settle: None }),
+            Placed::Here(at) => Some(at),
+            Placed::Nowhere => None,
             Placed::Over => return None,
         };
         let (warm, by_window) = match record.judging {
-            Judging::Judge => buckets.judge(seat, name, at, rules),
+            Judging::Judge => buckets.judge(seat, name, now, rules),
             Judging::CountOnly => (true, None),
         };
         let warm = warm || !rules.has_rate();
-        Some(Verdict { cause: by_window.or(by_run), settle: Some((at, kind, warm)) })
+        Some(Verdict { cause: by_window.or(by_run), settle: at.map(|at| (at, kind, warm)) })
     }
 
     fn count_success(&self, record: &Record<'_>) -> bool {
