@@ -26,6 +26,7 @@ mod window;
 mod sync;
 
 mod models;
+mod orders;
 mod race;
 mod runner;
 

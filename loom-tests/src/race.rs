@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use loom::thread;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread::{self, JoinHandle};
 
 use crate::breaker::engine::{Change, Engine, Target};
 use crate::breaker::rules::{
@@ -12,6 +13,23 @@ use crate::breaker::state::Word;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::window::counts::{Counts, Kind};
+
+/// What every thread of a race passes first, so that each of them comes first in some execution.
+///
+/// loom remembers the last access of a word only. A thread that has just read a word itself no longer sees that
+/// another one had read it before; so it matters which thread the search begins with.
+pub(crate) struct Gate(AtomicUsize);
+
+impl Gate {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Gate(AtomicUsize::new(0)))
+    }
+
+    pub(crate) fn pass(&self) {
+        // Two exchanges of a word never commute, so both orders are tried. Relaxed: it orders nothing else.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// Runs two threads on the same things to the end.
 pub(crate) fn race<T, A, B>(
@@ -23,11 +41,11 @@ where
     T: 'static,
     A: 'static,
 {
-    let shared = Arc::new(shared);
-    let of_first = Arc::clone(&shared);
-    let spawned = thread::spawn(move || first(&of_first));
+    let (shared, gate) = (Arc::new(shared), Gate::new());
+    let first = start(&shared, &gate, first);
+    gate.pass();
     let of_second = second(&shared);
-    (spawned.join().unwrap(), of_second, shared)
+    (first.join().unwrap(), of_second, shared)
 }
 
 /// Runs three threads on the same things to the end.
@@ -42,12 +60,25 @@ where
     A: 'static,
     B: 'static,
 {
-    let shared = Arc::new(shared);
-    let (of_first, of_second) = (Arc::clone(&shared), Arc::clone(&shared));
-    let spawned = thread::spawn(move || first(&of_first));
-    let also = thread::spawn(move || second(&of_second));
+    let (shared, gate) = (Arc::new(shared), Gate::new());
+    let first = start(&shared, &gate, first);
+    let second = start(&shared, &gate, second);
+    gate.pass();
     let of_third = third(&shared);
-    (spawned.join().unwrap(), also.join().unwrap(), of_third, shared)
+    (first.join().unwrap(), second.join().unwrap(), of_third, shared)
+}
+
+/// Starts one thread of a race.
+pub(crate) fn start<T: 'static, A: 'static>(
+    shared: &Arc<T>,
+    gate: &Arc<Gate>,
+    body: impl FnOnce(&T) -> A + 'static,
+) -> JoinHandle<A> {
+    let (shared, gate) = (Arc::clone(shared), Arc::clone(gate));
+    thread::spawn(move || {
+        gate.pass();
+        body(&shared)
+    })
 }
 
 /// One tick of the open deadline, in nanoseconds.

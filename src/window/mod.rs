@@ -246,7 +246,8 @@ impl Window {
         self.view(name, None, self.stripes.sum(name)).run()
     }
 
-    fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
+    /// A reader's view of a generation's marks, given a number of plain successes of about now.
+    pub(crate) fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
         View { marks: &self.marks, stripes: &self.stripes, name, size, near }
     }
 }

@@ -1,29 +1,65 @@
-//! The count window and the runs.
+//! Verdicts of the count window and of runs: what every order demands happens, what no order allows does not.
 
-use crate::breaker::rules::{Config, WindowConfig};
-use crate::phase::State;
-use crate::race::{config, race, race3, rate, Breaker, NO_RULES, TICK};
+use crate::breaker::rules::{Rules, WindowConfig};
+use crate::orders::check;
+use crate::race::{rate, NO_RULES, SEATLESS};
 use crate::runner::Model;
+use crate::window::counts::Kind::{Failure as F, Plain as S, Slow, SlowFailure};
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("two_failures_that_together_trip", 100, two_failures),
-    Model::whole("a_failure_and_a_success_reach_the_minimum", 100, failure_and_success),
+    Model::whole("count_window::two_failures_trip", 10, || {
+        check(count(2), rate(1_000_000, 2), &[], &[(0, &[F]), (1, &[F])]);
+    }),
+    Model::whole("count_window::failure_and_success_reach_the_minimum", 10, || {
+        check(count(4), rate(400_000, 2), &[], &[(0, &[F]), (1, &[S])]);
+    }),
+    Model::whole("count_window::two_successes_after_a_failure_reach_the_minimum", 10, || {
+        check(count(4), rate(400_000, 2), &[F], &[(0, &[S]), (1, &[S])]);
+    }),
+    Model::whole("count_window::seatless_success_reaches_the_minimum", 10, || {
+        check(count(4), rate(400_000, 2), &[], &[(0, &[F]), (SEATLESS, &[S])]);
+    }),
+    Model::whole("count_window::no_order_demands_a_trip", 10, || {
+        check(count(4), rate(500_000, 2), &[S, S], &[(0, &[F]), (1, &[S])]);
+    }),
+    Model::whole("count_window::failure_slides_out", 10, || {
+        check(count(2), rate(1_000_000, 2), &[F], &[(0, &[S, S]), (1, &[F])]);
+    }),
+    Model::bounded("count_window::totals_are_kept", 3, 10, || {
+        check(count(8), rate(1_000_000, 2), &[S], &[(0, &[S, F]), (1, &[F, S])]);
+    }),
+    Model::whole("count_window::slow_success_and_failure", 10, || {
+        let rules = Rules { slow_ppm: 1_000_000, failure_count: 2, ..rate(0, 2) };
+        check(count(2), rules, &[], &[(0, &[Slow]), (1, &[SlowFailure])]);
+    }),
+    Model::bounded("count_window::three_reach_the_minimum", 3, 10, || {
+        check(count(4), rate(300_000, 3), &[], &[(0, &[F]), (1, &[S]), (SEATLESS, &[S])]);
+    }),
+    Model::bounded("count_window::two_failures_of_three", 2, 10, || {
+        check(count(4), rate(600_000, 3), &[], &[(0, &[F]), (1, &[F]), (SEATLESS, &[S])]);
+    }),
+    Model::bounded("count_window::three_failures", 2, 10, || {
+        check(count(3), rate(1_000_000, 3), &[], &[(0, &[F]), (1, &[F]), (SEATLESS, &[F])]);
+    }),
+    Model::whole("runs::two_failures_trip", 10, || {
+        check(WindowConfig::Consecutive, run(2), &[], &[(0, &[F]), (1, &[F])]);
+    }),
+    Model::whole("runs::earlier_success_breaks_the_run", 10, || {
+        check(WindowConfig::Consecutive, run(2), &[F], &[(0, &[S, F]), (1, &[])]);
+    }),
+    Model::bounded("runs::success_between_breaks_the_run", 3, 10, || {
+        check(WindowConfig::Consecutive, run(3), &[], &[(0, &[F, S, F]), (1, &[F])]);
+    }),
+    Model::bounded("runs::beside_a_time_window", 3, 10, || {
+        let window = WindowConfig::Time { length_ns: 2, buckets: 2 };
+        check(window, run(2), &[], &[(0, &[F]), (1, &[F])]);
+    }),
 ];
 
-const fn count(size: u32, failure_ppm: u32, min_calls: u32) -> Config {
-    config(WindowConfig::Count { size }, rate(failure_ppm, min_calls))
+const fn count(size: u32) -> WindowConfig {
+    WindowConfig::Count { size }
 }
 
-fn two_failures() {
-    let breaker = Breaker::new(&count(2, 1_000_000, 2));
-    let name = breaker.name();
-    let (_, _, breaker) = race(breaker, move |b| b.fail(0, name), move |b| b.fail(1, name));
-    assert_eq!(breaker.states(), [State::Open], "two failures of two trip in every order");
-}
-
-fn failure_and_success() {
-    let breaker = Breaker::new(&count(4, 400_000, 2));
-    let name = breaker.name();
-    let (_, _, breaker) = race(breaker, move |b| b.fail(0, name), move |b| b.succeed(1, name));
-    assert_eq!(breaker.states(), [State::Open], "one failure of two trips in every order");
+const fn run(run: u32) -> Rules {
+    Rules { run, ..NO_RULES }
 }
