@@ -1,4 +1,121 @@
-//! Fail-fast primitives for latency-critical synchronous code.
+//! A circuit breaker for latency-critical synchronous code: wait-free, exact, and cheap enough to leave in.
+//!
+//! ```
+//! use failfast::{CallError, CircuitBreaker};
+//!
+//! let breaker = CircuitBreaker::builder().name("payment").consecutive_failures(5).build()?;
+//!
+//! match breaker.call(|| std::fs::read_to_string("Cargo.toml")) {
+//!     Ok(text) => println!("{} bytes", text.len()),
+//!     Err(CallError::Rejected(rejected)) => println!("not even tried: {rejected}"),
+//!     Err(CallError::Inner(error)) => println!("tried, and failed: {error}"),
+//! }
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! - [`CircuitBreaker`] is shared by reference or [`Arc`](std::sync::Arc), with no lock anywhere.
+//! - [`Builder`] sets it up; [`Window`], [`OpenWait`] and [`HalfOpen`] are its three larger settings.
+//! - [`Permit`] and [`OwnedPermit`] are what a granted call holds and consumes when it reports.
+//! - [`clock`] has the sources of time, [`ManualClock`](clock::ManualClock) for your tests among them.
+//! - [`docs`] has the design: architecture, memory orderings, progress, comparison with others.
+//!
+//! # States
+//!
+//! *Closed*: every call is granted and its outcome judged by the rules. A rule that is reached *opens* the breaker:
+//! calls are refused until the open time is over. Then a few probes are granted (*half-open*), and they decide whether
+//! to close or to open again. Besides there are *forced open*, *disabled* and *metrics only*, by control calls.
+//!
+//! # Settings that people bring along
+//!
+//! Hystrix: half of at least 20 calls in 10 s, then 5 s and one probe.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+//! # let secs = Duration::from_secs;
+//! let hystrix = CircuitBreaker::builder()
+//!     .window(Window::time(secs(10)))
+//!     .failure_rate(0.5)
+//!     .min_calls(20)
+//!     .open_wait(OpenWait::fixed(secs(5)))
+//!     .half_open(HalfOpen::probes(1))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! An API gateway: half of at least 100 requests, 30 s.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, OpenWait, Window};
+//! let gateway = CircuitBreaker::builder()
+//!     .window(Window::count(100))
+//!     .failure_rate(0.5)
+//!     .min_calls(100)
+//!     .open_wait(OpenWait::fixed(Duration::from_secs(30)))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! pybreaker: five in a row, 60 s, one good call closes.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+//! let pybreaker = CircuitBreaker::builder()
+//!     .window(Window::consecutive(5))
+//!     .open_wait(OpenWait::fixed(Duration::from_secs(60)))
+//!     .half_open(HalfOpen::probes(1))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! gobreaker: more than five in a row, three probes, 30 s.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+//! let gobreaker = CircuitBreaker::builder()
+//!     .window(Window::consecutive(6))
+//!     .open_wait(OpenWait::fixed(Duration::from_secs(30)))
+//!     .half_open(HalfOpen::probes(3))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! resilience4j: half of the last 100, at least 100; calls over 60 s are slow, and all slow trips; 60 s; ten probes
+//! decide by their rate.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+//! # let secs = Duration::from_secs;
+//! let resilience4j = CircuitBreaker::builder()
+//!     .window(Window::count(100))
+//!     .failure_rate(0.5)
+//!     .slow_call(secs(60), 1.0)
+//!     .min_calls(100)
+//!     .open_wait(OpenWait::fixed(secs(60)))
+//!     .half_open(HalfOpen::rate(10))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
+//!
+//! Polly: a tenth of at least 100 in 30 s, then 5 s and one probe.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use failfast::{CircuitBreaker, HalfOpen, OpenWait, Window};
+//! # let secs = Duration::from_secs;
+//! let polly = CircuitBreaker::builder()
+//!     .window(Window::time(secs(30)))
+//!     .failure_rate(0.1)
+//!     .min_calls(100)
+//!     .open_wait(OpenWait::fixed(secs(5)))
+//!     .half_open(HalfOpen::probes(1))
+//!     .build()?;
+//! # Ok::<(), failfast::ConfigError>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -27,3 +144,8 @@ pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+
+/// The README's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::breaker::config::{Config, HalfOpenKind, WindowConfig, PPM};
+use crate::breaker::rules::STEP_BACK_NS;
 use crate::clock::{nanos, Clock};
 use crate::error::Rejected;
 use crate::event::{Transition, TransitionCause};
@@ -132,7 +133,10 @@ impl<C: Clock> Oracle<C> {
 
     fn now(&self) -> Now {
         let absolute = self.clock.now_nanos();
-        Now { absolute, relative: absolute.saturating_sub(self.epoch) }
+        // A clock that has come to its end has passed every deadline.
+        let relative =
+            if absolute == u64::MAX { absolute } else { absolute.saturating_sub(self.epoch) };
+        Now { absolute, relative, epoch: self.epoch }
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {
@@ -147,6 +151,8 @@ struct Now {
     absolute: u64,
     /// Nanoseconds since the build, 0 where the clock stepped back behind it: deadlines and leases.
     relative: u64,
+    /// The clock's reading at the build.
+    epoch: u64,
 }
 
 // ===== the state machine =====
@@ -215,7 +221,7 @@ impl Machine {
     fn try_acquire(&mut self, now: Now) -> Result<OraclePermit, Rejected> {
         self.commit_lapse(now);
         if self.state == State::Open {
-            if now.relative < self.deadline {
+            if !self.is_over(self.deadline, self.open_attempt, self.generation, now) {
                 return Err(Rejected::open(self.deadline - now.relative));
             }
             self.transition(State::HalfOpen, TransitionCause::OpenTimeOver, now);
@@ -227,7 +233,7 @@ impl Machine {
                     return Err(Rejected::by(State::HalfOpen));
                 }
                 self.probes.granted += 1;
-                self.stamp = self.stamp.max(now.relative);
+                self.touch(now);
             }
             State::Closed | State::Disabled | State::MetricsOnly | State::Open => {}
         }
@@ -308,7 +314,7 @@ impl Machine {
     }
 
     fn record_probe(&mut self, counted: Option<Counted>, now: Now) {
-        self.stamp = self.stamp.max(now.relative);
+        self.touch(now);
         let Some(counted) = counted else {
             self.probes.granted -= 1;
             return;
@@ -342,17 +348,32 @@ impl Machine {
     /// Whether probes that are still out have used up their lease.
     fn lapse(&self, now: Now) -> Option<Lapse> {
         let outstanding = self.probes.outstanding();
+        if self.state != State::HalfOpen || outstanding == 0 {
+            return None;
+        }
+        if self.stamp.saturating_sub(now.relative) > STEP_BACK_NS {
+            // The clock was wrong at the last sign of life: nobody knows when it was.
+            return Some(Lapse { outstanding, at: now.relative });
+        }
         let idle = now.relative.saturating_sub(self.stamp);
-        let lapsed =
-            self.state == State::HalfOpen && outstanding > 0 && idle >= self.config.lease_ns;
-        lapsed.then(|| Lapse { outstanding, at: self.stamp + self.config.lease_ns })
+        (idle >= self.config.lease_ns)
+            .then(|| Lapse { outstanding, at: self.stamp + self.config.lease_ns })
+    }
+
+    /// Notes a sign of life: only ever forwards, unless the clock was wrong at the last one.
+    fn touch(&mut self, now: Now) {
+        self.stamp = if self.stamp.saturating_sub(now.relative) > STEP_BACK_NS {
+            now.relative
+        } else {
+            self.stamp.max(now.relative)
+        };
     }
 
     /// Commits a lease that ran out, as of the moment at which it did.
     fn commit_lapse(&mut self, now: Now) {
         if let Some(lapse) = self.lapse(now) {
             let then =
-                Now { absolute: now.absolute - (now.relative - lapse.at), relative: lapse.at };
+                Now { absolute: now.epoch.saturating_add(lapse.at), relative: lapse.at, ..now };
             let cause = TransitionCause::ProbesLost { outstanding: lapse.outstanding };
             self.transition(State::Open, cause, then);
         }
@@ -391,16 +412,25 @@ impl Machine {
         (tick * TICK_NS) as u64
     }
 
+    /// Whether an open period is over: at its deadline, or when so much is left of it that the clock was wrong when it
+    /// began.
+    fn is_over(&self, deadline: u64, attempt: u32, generation: u64, now: Now) -> bool {
+        let left = deadline.saturating_sub(now.relative);
+        let asked = self.config.wait.nanos(attempt, generation);
+        left == 0 || left > asked.saturating_add(STEP_BACK_NS)
+    }
+
     fn shown(&self, now: Now) -> Shown {
-        let (state, open_attempt, deadline) = match self.lapse(now) {
+        let (state, open_attempt, generation, deadline) = match self.lapse(now) {
             Some(lapse) => {
-                let attempt = self.open_attempt.saturating_add(1);
-                let deadline = self.deadline(attempt, self.generation + 1, lapse.at);
-                (State::Open, attempt, deadline)
+                let (attempt, generation) =
+                    (self.open_attempt.saturating_add(1), self.generation + 1);
+                let deadline = self.deadline(attempt, generation, lapse.at);
+                (State::Open, attempt, generation, deadline)
             }
-            None => (self.state, self.open_attempt, self.deadline),
+            None => (self.state, self.open_attempt, self.generation, self.deadline),
         };
-        let over = state == State::Open && now.relative >= deadline;
+        let over = state == State::Open && self.is_over(deadline, open_attempt, generation, now);
         Shown { state: if over { State::HalfOpen } else { state }, open_attempt }
     }
 
@@ -516,10 +546,14 @@ impl Window {
                 let buckets = slots.len() as u64;
                 let number = bucket_at(now, *length_ns, buckets);
                 let slot = &mut slots[(number % buckets) as usize];
-                if slot.is_none_or(|bucket| bucket.number < number) {
+                // A clock that stepped back may find a newer bucket here: it is kept, and the outcome is left out; unless
+                // it is so much newer that the clock was wrong then.
+                let far = bucket_at(STEP_BACK_NS, *length_ns, buckets).max(buckets);
+                let replaced =
+                    |bucket: Bucket| bucket.number < number || bucket.number - number > far;
+                if slot.is_none_or(replaced) {
                     *slot = Some(Bucket { number, counts: Counts::default() });
                 }
-                // A clock that stepped back may find a newer bucket here: it is kept, and the outcome is left out.
                 if let Some(bucket) = slot.as_mut().filter(|bucket| bucket.number == number) {
                     bucket.counts.add(counted);
                 }
@@ -558,7 +592,9 @@ impl Window {
 /// The bucket of an instant: `k` where `k * length / buckets <= now < (k + 1) * length / buckets`.
 fn bucket_at(now: u64, length_ns: u64, buckets: u64) -> u64 {
     // No bucket is shorter than 1 ns, so the quotient is at most `now`.
-    (u128::from(now) * u128::from(buckets) / u128::from(length_ns)) as u64
+    let number = u128::from(now) * u128::from(buckets) / u128::from(length_ns);
+    // The very last bucket, of one nanosecond at the end of time, is one with the bucket before it.
+    (number as u64).min(u64::MAX - 1)
 }
 
 #[cfg(test)]

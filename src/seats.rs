@@ -9,7 +9,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// Seats that are handed out; threads beyond that share the overflow words of each breaker.
 /// Arbitrary: 16 words, well above the number of threads that synchronous services run.
 const SEATS: usize = 1_024;
-const WORDS: usize = SEATS / u64::BITS as usize;
+pub(crate) const WORDS: usize = SEATS / u64::BITS as usize;
 
 /// Which seats are taken: one bit each.
 pub(crate) struct Seats {
@@ -17,8 +17,9 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    pub(crate) fn new() -> Self {
-        Seats { taken: core::array::from_fn(|_| AtomicU64::new(0)) }
+    /// Seats over words that are all zero: no seat is taken.
+    pub(crate) const fn over(taken: [AtomicU64; WORDS]) -> Self {
+        Seats { taken }
     }
 
     /// Takes a free seat, the lowest ones first; `None` when all seem taken.

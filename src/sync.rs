@@ -10,7 +10,7 @@ pub(crate) use core_atomic::Ordering;
 /// A word that holds a `u64`.
 pub(crate) type AtomicU64 = atomic::Atomic<u64>;
 
-/// A fence; only `SeqCst` ones are used, and each names the two words that it keeps apart.
+/// A fence. Each names its edge; a `SeqCst` one the two words that it keeps apart.
 #[inline]
 pub(crate) fn fence(order: Ordering) {
     core_atomic::fence(order);

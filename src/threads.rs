@@ -4,12 +4,11 @@
 //! destructor hands the seat back.
 
 use core::cell::Cell;
-use std::sync::LazyLock;
 
-use crate::seats::Seats;
+use crate::seats::{Seats, WORDS};
+use crate::sync::AtomicU64;
 
-/// Read when a thread comes or goes, never on a call path.
-static SEATS: LazyLock<Seats> = LazyLock::new(Seats::new);
+static SEATS: Seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
 
 /// No seat yet. Like `NONE` it is no index of any stripe, so that the hot path's bounds check covers both.
 const UNSET: usize = usize::MAX - 1;

@@ -16,9 +16,11 @@ use crate::subject::{Control, Finish, Hold};
 /// Deadlines are whole multiples of this.
 const TICK_NS: u64 = 1 << 20;
 /// Longer sequences find nothing more and slow the fuzzer down.
-const MOST_OPS: usize = 400;
+const MOST_OPS: usize = 200;
 /// The oracle recounts its window after every outcome; a larger one only costs.
 const LARGEST_WINDOW: u32 = 600;
+/// As with the window: a reader reads each bucket of each stripe.
+const MOST_BUCKETS: u128 = 12;
 
 /// Decodes until the bytes are spent.
 pub(crate) fn until_spent<'a, T>(
@@ -87,7 +89,7 @@ fn window(bytes: &mut Unstructured<'_>) -> Result<Kind> {
 }
 
 fn timed(length: Duration, bytes: &mut Unstructured<'_>) -> Result<Kind> {
-    let most = length.as_nanos().min(40) as u32;
+    let most = length.as_nanos().min(MOST_BUCKETS) as u32;
     Ok(Kind::Time(length, bytes.int_in_range(1..=most)?))
 }
 
@@ -132,13 +134,8 @@ pub(crate) fn settings(bytes: &mut Unstructured<'_>) -> Result<Settings> {
 
 fn outcome(bytes: &mut Unstructured<'_>) -> Result<Outcome> {
     // Two of each that counts, so that an ignored one is the rarer.
-    let all = [
-        Outcome::Success,
-        Outcome::Failure,
-        Outcome::Success,
-        Outcome::Failure,
-        Outcome::Ignored,
-    ];
+    let all =
+        [Outcome::Success, Outcome::Failure, Outcome::Success, Outcome::Failure, Outcome::Ignored];
     bytes.choose(&all).copied()
 }
 
@@ -183,7 +180,7 @@ fn movement(bytes: &mut Unstructured<'_>) -> Result<Move> {
         5 => Move::Forward(short_time(bytes)?.as_nanos() as u64),
         6 => Move::Lease(nudge(bytes)?),
         7 | 8 => Move::Deadline(nudge(bytes)?),
-        9 | 10 => Move::Buckets(bytes.int_in_range(0..=41)?, nudge(bytes)?),
+        9 | 10 => Move::Buckets(bytes.int_in_range(0..=13)?, nudge(bytes)?),
         _ => Move::Forward(bytes.int_in_range(0..=20)?),
     })
 }

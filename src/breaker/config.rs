@@ -12,6 +12,7 @@ use crate::clock::{nanos, Clock, DefaultClock};
 use crate::error::ConfigError;
 use crate::event::Transition;
 
+use crate::breaker::rules::{needed, reaches};
 pub(crate) use crate::breaker::rules::{
     Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig, PPM,
 };
@@ -586,62 +587,77 @@ impl<C: Clock> Builder<C> {
         let mut warnings = Vec::new();
         let rules = &config.rules;
         let rate_probes = config.half_open.kind == HalfOpenKind::Rate;
-        let min_calls = self.min_calls.given();
-        match self.window.kind {
-            WindowKind::Count(size) => {
-                if let Some(min) = min_calls.filter(|min| *min > size) {
-                    warnings.push(format!(
-                        "min_calls {min} is above the count window of {size}: {size} is used"
-                    ));
-                }
-                if rules.run > 0
-                    && (1..=rules.run).contains(&rules.failure_count)
-                    && rules.run <= size
-                {
-                    warnings.push(format!(
-                        "consecutive_failures {} is idle: failure_count {} trips no later",
-                        rules.run, rules.failure_count
-                    ));
-                }
+        let given_min = self.min_calls.given();
+        let given_rate = self.failure_rate.given().flatten().is_some();
+        let consecutive = matches!(config.window, WindowConfig::Consecutive);
+        if let (WindowConfig::Count { size }, Some(min)) = (config.window, given_min) {
+            if min > size {
+                warnings.push(format!(
+                    "min_calls {min} is above the count window of {size}: {size} is used"
+                ));
             }
-            WindowKind::Consecutive(_) => {
-                if self.failure_rate.given().flatten().is_some() && !rate_probes {
-                    warnings
-                        .push("failure_rate is idle: a consecutive window has no rate".to_owned());
-                }
-                if rules.slow_ppm > 0 && !rate_probes {
-                    warnings.push(
-                        "the rate of slow_call is idle in a consecutive window: slow calls count in \
-                         half-open only"
-                            .to_owned(),
-                    );
-                }
-            }
-            WindowKind::Time(_) => {}
         }
-        let no_rate = rules.failure_ppm == 0 && rules.slow_ppm == 0;
-        let no_window_rate = no_rate || matches!(config.window, WindowConfig::Consecutive);
-        if min_calls.is_some() && no_window_rate && !rate_probes {
+        if consecutive && given_rate && !rate_probes {
+            warnings.push("failure_rate is idle: a consecutive window has no rate".to_owned());
+        }
+        if consecutive && rules.slow_ppm > 0 && !rate_probes {
+            warnings.push(
+                "the rate of slow_call is idle in a consecutive window: slow calls count in \
+                 half-open only"
+                    .to_owned(),
+            );
+        }
+        if given_min.is_some() && (consecutive || !rules.has_rate()) && !rate_probes {
             warnings.push("min_calls is idle: no rate judges the window".to_owned());
         }
-        if rate_probes && no_rate {
+        if rate_probes && !rules.has_rate() {
             warnings.push(
                 "half_open rate is idle: no rate is set, so the probes always close".to_owned(),
             );
         }
-        if self.failure_rate.given().flatten().is_some()
-            && !matches!(config.window, WindowConfig::Consecutive)
-            && rules.failure_count > 0
-        {
-            let needed = (u64::from(rules.failure_ppm) * u64::from(rules.min_calls)).div_ceil(PPM);
-            if u64::from(rules.failure_count) <= needed && !rate_probes {
-                warnings.push(format!(
-                    "failure_rate is idle: it needs {needed} failures, failure_count {} trips no later",
-                    rules.failure_count
-                ));
-            }
+        if !consecutive {
+            self.warn_of_outdone_rules(config, &mut warnings);
         }
         warnings
+    }
+
+    /// Rules that another rule always outdoes: whenever the one is reached, the other was reached no later.
+    fn warn_of_outdone_rules(&self, config: &Config, warnings: &mut Vec<String>) {
+        let Rules { failure_ppm, failure_count, run, min_calls, .. } = config.rules;
+        let mut idle = |rule: &str, by: &str| {
+            warnings.push(format!("{rule} is idle: {by} trips no later"));
+        };
+        // Failures in a full count window reach the rate; in one that is not full the share is larger still.
+        let reaches_rate = |failures: u32| match config.window {
+            WindowConfig::Count { size } => {
+                min_calls <= failures
+                    && reaches(failure_ppm.into(), failures.min(size).into(), size.into())
+            }
+            _ => false,
+        };
+        if failure_count > 0 && reaches_rate(failure_count) {
+            idle(&format!("failure_count {failure_count}"), "failure_rate");
+        }
+        if run > 0 {
+            let by_count = matches!(config.window, WindowConfig::Count { .. })
+                && (1..=run).contains(&failure_count);
+            if by_count {
+                let by = format!("failure_count {failure_count}");
+                idle(&format!("consecutive_failures {run}"), &by);
+            } else if reaches_rate(run) {
+                idle(&format!("consecutive_failures {run}"), "failure_rate");
+            }
+        }
+        // The default rate is nobody's setting; and in half-open it may be judged by itself.
+        let given_rate = self.failure_rate.given().flatten().is_some();
+        if given_rate && config.half_open.kind == HalfOpenKind::Probes {
+            let least = needed(failure_ppm.into(), min_calls.into());
+            if (1..=least).contains(&u64::from(failure_count)) {
+                idle("failure_rate", &format!("failure_count {failure_count}"));
+            } else if u64::from(failure_ppm) == PPM && (1..=min_calls).contains(&run) {
+                idle("failure_rate", &format!("consecutive_failures {run}"));
+            }
+        }
     }
 }
 

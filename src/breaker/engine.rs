@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use crate::bits::Field;
 use crate::breaker::cell::{attempt_after, StateCell};
 use crate::breaker::limits::Limits;
-use crate::breaker::rules::{Config, HalfOpenKind, Rules};
+use crate::breaker::rules::{Config, HalfOpenKind, Rules, STEP_BACK_NS};
 use crate::breaker::state::{deadline, Word};
 use crate::error::Rejected;
 use crate::event::TransitionCause;
@@ -112,6 +112,12 @@ impl Engine {
         self.shared.limits.slow_limit_ns()
     }
 
+    /// What a permit remembers as its start; `None` if that is the clock's reading.
+    #[inline]
+    pub(crate) fn start(&self) -> Option<u64> {
+        self.shared.limits.start()
+    }
+
     /// Whether closed outcomes need the instant at which they are recorded.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
@@ -120,7 +126,14 @@ impl Engine {
 
     // ===== the hot path =====
 
-    /// Counts a success that can change no verdict; `false`, and nothing is counted, when it might.
+    /// Counts a success that can change no verdict, where nothing needs the time; `false`, and nothing is counted, when it
+    /// might.
+    #[inline]
+    pub(crate) fn count_untimed(&self, seat: usize, name: Word) -> bool {
+        self.load() == name && self.window.count_untimed(seat, name)
+    }
+
+    /// The same at an instant.
     #[inline]
     pub(crate) fn count_warm(&self, seat: usize, name: Word, now: u64) -> bool {
         self.load() == name && self.window.count_warm(seat, name, now)
@@ -144,7 +157,7 @@ impl Engine {
                 State::Closed | State::Disabled | State::MetricsOnly => return Ok(word),
                 State::ForcedOpen => return Err(Rejected::by(State::ForcedOpen)),
                 State::Open => {
-                    if let Some(wait) = word.open_for(now) {
+                    if let Some(wait) = self.open_for(word, now) {
                         return Err(Rejected::open(wait));
                     }
                     // E10: before the place is taken, so that nobody sees the place with an older stamp.
@@ -170,8 +183,9 @@ impl Engine {
                     }
                     // E10, as above.
                     self.touch(now);
+                    // Before the exchange: a thread that slept after it might complete the word by a later generation.
+                    let generation = self.shared.state.generation(word);
                     if self.shared.state.exchange(word, word.with_grant()) {
-                        let generation = self.shared.state.generation(word);
                         return Ok(Word::name(State::HalfOpen, generation));
                     }
                     lost += 1;
@@ -324,7 +338,14 @@ impl Engine {
         let mut seen = word.load(Ordering::Relaxed);
         // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
         loop {
-            let next = if SLOW_FAILED.set(seen, 0) == era { seen + 1 } else { era | 1 };
+            let ahead = SLOW_FAILED_ERA.get(seen).wrapping_sub(generation) & SLOW_FAILED_ERA.max();
+            let next = if ahead == 0 {
+                seen + 1
+            } else if ahead <= SLOW_FAILED_ERA.max() / 2 {
+                return; // A later half-open generation counts here: this one is over.
+            } else {
+                era | 1
+            };
             match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -334,10 +355,32 @@ impl Engine {
 
     // ===== the lease =====
 
-    /// Notes a sign of life of the half-open probes; only ever forwards.
+    /// Notes a sign of life of the half-open probes; only ever forwards, unless the clock was wrong.
     fn touch(&self, now: u64) {
         // E10: published by the exchange of the word that follows.
-        self.shared.stamp.fetch_max(now, Ordering::Relaxed);
+        let seen = self.shared.stamp.fetch_max(now, Ordering::Relaxed);
+        if self.is_wild(seen, now) {
+            let _ =
+                self.shared.stamp.compare_exchange(seen, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a stamp lies so far ahead that the clock must have been wrong when it was written.
+    fn is_wild(&self, stamp: u64, now: u64) -> bool {
+        stamp.saturating_sub(now) > STEP_BACK_NS
+    }
+
+    /// Nanoseconds until an open word's time is over; `None` once it is.
+    fn open_for(&self, word: Word, now: u64) -> Option<u64> {
+        let wait = word.open_for(now)?;
+        if wait <= STEP_BACK_NS {
+            return Some(wait);
+        }
+        // Either the wait is that long, or the clock was wrong when it began.
+        let generation = self.shared.state.generation(word);
+        let attempt = self.shared.state.attempt(generation, State::Open);
+        let asked = self.shared.limits.wait_ns(attempt, generation);
+        (wait - STEP_BACK_NS <= asked).then_some(wait)
     }
 
     /// The instant at which a half-open word's outstanding probes have lapsed, if they have.
@@ -347,6 +390,9 @@ impl Engine {
         }
         // E10: the word was read before, so this is at least the stamp of its latest step.
         let stamp = self.shared.stamp.load(Ordering::Relaxed);
+        if self.is_wild(stamp, now) {
+            return Some(now);
+        }
         let lease = self.shared.limits.lease_ns();
         (now.saturating_sub(stamp) >= lease).then(|| stamp.saturating_add(lease))
     }
@@ -366,7 +412,7 @@ impl Engine {
     fn transit(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
         let state = &self.shared.state;
         let current = state.generation(word);
-        // E2: the base against the tickets of the generation before this one; see `Window::record`.
+        // E12: the state word, read above, against the tickets of the generation before it; see `Window::record`.
         fence(Ordering::SeqCst);
         let ticket = self.window.next_ticket();
         if self.load() != word {
@@ -421,7 +467,7 @@ impl Engine {
         let attempt = self.shared.state.attempt(generation, shown);
         match shown {
             State::Open => {
-                let state = match word.open_for(now) {
+                let state = match self.open_for(word, now) {
                     Some(_) => State::Open,
                     None => State::HalfOpen,
                 };
@@ -452,6 +498,8 @@ impl Engine {
         loop {
             let word = self.load();
             let reading = self.read_word(word, now, bucket_time);
+            // E13: if anything that was read is of a later generation, the state below is of a later one too.
+            fence(Ordering::Acquire);
             if self.load() == word {
                 return reading;
             }

@@ -4,7 +4,9 @@
 //! numbers of half-open.
 
 use crate::bits::Field;
-use crate::breaker::rules::{Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig};
+use crate::breaker::rules::{
+    Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig,
+};
 use crate::sync::{AtomicU64, Ordering};
 
 const FAILURE_PPM: Field = Field::first(20);
@@ -17,7 +19,16 @@ const PLACES: Field = Field::first(10);
 const DECIDE_AT: Field = PLACES.then(10);
 const BY_RATE: Field = DECIDE_AT.then(1);
 
+/// What a permit remembers as its start when nothing needs the time.
+pub(crate) const UNTIMED: u64 = u64::MAX;
+/// What it remembers when only the bucket needs the time.
+pub(crate) const BUCKETED: u64 = u64::MAX - 1;
+/// In `Limits::start`: calls are timed.
+const TIMED: u64 = 0;
+
 pub(crate) struct Limits {
+    /// What permits remember as their start: one of the constants above.
+    start: AtomicU64,
     slow_limit_ns: AtomicU64,
     rates: AtomicU64,
     numbers: AtomicU64,
@@ -33,9 +44,15 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
-        let Config { rules, half_open, wait, lease_ns, .. } = config;
+        let Config { window, rules, half_open, wait, lease_ns, .. } = config;
         let by_rate = half_open.kind == HalfOpenKind::Rate;
+        let start = match (rules.slow_limit_ns, window) {
+            (u64::MAX, WindowConfig::Time { .. }) => BUCKETED,
+            (u64::MAX, _) => UNTIMED,
+            _ => TIMED,
+        };
         Limits {
+            start: AtomicU64::new(start),
             slow_limit_ns: AtomicU64::new(rules.slow_limit_ns),
             rates: AtomicU64::new(
                 FAILURE_PPM.put(rules.failure_ppm.into()) | SLOW_PPM.put(rules.slow_ppm.into()),
@@ -59,7 +76,16 @@ impl Limits {
         }
     }
 
-    /// Whether calls are timed at all.
+    /// What a permit remembers as its start; `None` if that is the clock's reading, because calls are timed.
+    #[inline]
+    pub(crate) fn start(&self) -> Option<u64> {
+        match self.start.load(Ordering::Relaxed) {
+            TIMED => None,
+            start => Some(start),
+        }
+    }
+
+    /// The limit beyond which a call is slow, if there is one.
     #[inline]
     pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
         match self.slow_limit_ns.load(Ordering::Relaxed) {
@@ -113,7 +139,6 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::breaker::rules::WindowConfig;
 
     #[test]
     fn settings_come_back_from_their_words() {

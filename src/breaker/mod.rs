@@ -30,6 +30,7 @@ pub use self::permit::{OwnedPermit, Permit};
 
 use self::config::{Config, Observer};
 use self::engine::{Change, Engine, Target};
+use self::limits::UNTIMED;
 use self::state::Word;
 
 /// What a permit remembers.
@@ -37,12 +38,10 @@ use self::state::Word;
 pub(crate) struct Grant {
     /// The generation in which it was granted, by name.
     name: Word,
-    /// When, in nanoseconds of the clock, where calls are timed; otherwise the end of time, so that no elapsed time
-    /// comes out of it.
+    /// When, in nanoseconds of the clock, where calls are timed; otherwise one of the last two instants, of which no
+    /// elapsed time comes.
     start: u64,
 }
-
-const UNTIMED: u64 = u64::MAX;
 
 impl Grant {
     /// A grant whose outcome has been reported; no state has this name.
@@ -182,9 +181,9 @@ impl<C: Clock> CircuitBreaker<C> {
     /// A permit of a state that grants everything and counts; reads the clock only where calls are timed.
     #[inline]
     fn grant(&self, name: Word) -> Grant {
-        let start = match self.engine.slow_limit_ns() {
-            None => UNTIMED,
-            Some(_) => self.clock.now_nanos(),
+        let start = match self.engine.start() {
+            Some(start) => start,
+            None => self.clock.now_nanos(),
         };
         Grant { name, start }
     }
@@ -447,15 +446,19 @@ impl<C: Clock> CircuitBreaker<C> {
 
     /// Reports a success: the hot path.
     #[inline]
-    pub(crate) fn settle_success(&self, grant: &Grant) -> Recorded {
-        if self.engine.slow_limit_ns().is_none() {
-            let now = if self.engine.is_timed() { self.clock.now_nanos() } else { 0 };
-            if self.engine.count_warm(threads::seat_if_known(), grant.name, now) {
+    pub(crate) fn settle_success(&self, grant: Grant) -> Recorded {
+        if grant.start == UNTIMED {
+            if self.engine.count_untimed(threads::seat_if_known(), grant.name) {
                 return Recorded::Counted;
             }
-            let read_now = self.engine.is_timed().then_some(now);
-            return self.settle_slow(grant, Outcome::Success, None, read_now);
+            return self.settle_slow(grant, Outcome::Success, None, None);
         }
+        self.settle_success_timed(grant)
+    }
+
+    /// The hot path where a bucket or a slow-call limit needs the time; apart, so that the other stays small.
+    #[inline(never)]
+    fn settle_success_timed(&self, grant: Grant) -> Recorded {
         let now = self.clock.now_nanos();
         let elapsed = now.saturating_sub(grant.start);
         if !self.is_slow(elapsed)
@@ -468,7 +471,7 @@ impl<C: Clock> CircuitBreaker<C> {
 
     /// Reports an outcome whose elapsed time is measured.
     #[inline]
-    pub(crate) fn settle(&self, grant: &Grant, outcome: Outcome) -> Recorded {
+    pub(crate) fn settle(&self, grant: Grant, outcome: Outcome) -> Recorded {
         match outcome {
             Outcome::Success => self.settle_success(grant),
             _ => self.settle_slow(grant, outcome, None, None),
@@ -477,7 +480,7 @@ impl<C: Clock> CircuitBreaker<C> {
 
     /// Reports an outcome whose elapsed time is given, in nanoseconds.
     #[inline]
-    pub(crate) fn settle_timed(&self, grant: &Grant, outcome: Outcome, elapsed: u64) -> Recorded {
+    pub(crate) fn settle_timed(&self, grant: Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
             let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
             if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
@@ -499,7 +502,7 @@ impl<C: Clock> CircuitBreaker<C> {
     #[inline(never)]
     fn settle_slow(
         &self,
-        grant: &Grant,
+        grant: Grant,
         outcome: Outcome,
         elapsed: Option<u64>,
         now: Option<u64>,
@@ -537,8 +540,14 @@ impl<C: Clock> CircuitBreaker<C> {
     // ===== time and observers =====
 
     /// An instant of the clock, in nanoseconds since this breaker was built.
+    ///
+    /// The last instant of the clock is the last of the engine too: a clock that has come to its end holds no breaker
+    /// open.
     fn since_zero(&self, now: u64) -> u64 {
-        now.saturating_sub(self.zero)
+        match now {
+            u64::MAX => u64::MAX,
+            now => now.saturating_sub(self.zero),
+        }
     }
 
     /// Tells the observers; what one panics with is dropped.

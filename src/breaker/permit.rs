@@ -80,7 +80,7 @@ impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub fn success(self) -> Recorded {
         let this = ManuallyDrop::new(self);
-        this.breaker.settle_success(&this.grant)
+        this.breaker.settle_success(this.grant)
     }
 
     /// Reports that the call failed.
@@ -99,7 +99,7 @@ impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub fn record(self, outcome: Outcome) -> Recorded {
         let this = ManuallyDrop::new(self);
-        this.breaker.settle(&this.grant, outcome)
+        this.breaker.settle(this.grant, outcome)
     }
 
     /// Reports an outcome with the elapsed time of the call, which replaces the measured one.
@@ -108,13 +108,13 @@ impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub fn record_timed(self, outcome: Outcome, elapsed: Duration) -> Recorded {
         let this = ManuallyDrop::new(self);
-        this.breaker.settle_timed(&this.grant, outcome, nanos(elapsed))
+        this.breaker.settle_timed(this.grant, outcome, nanos(elapsed))
     }
 }
 
 impl<C: Clock> Drop for Permit<'_, C> {
     fn drop(&mut self) {
-        self.breaker.settle(&self.grant, outcome_of_drop());
+        self.breaker.settle(self.grant, outcome_of_drop());
     }
 }
 
@@ -178,7 +178,7 @@ impl<C: Clock> OwnedPermit<C> {
 impl<C: Clock> Drop for OwnedPermit<C> {
     fn drop(&mut self) {
         if !self.grant.is_settled() {
-            self.breaker.settle(&self.grant, outcome_of_drop());
+            self.breaker.settle(self.grant, outcome_of_drop());
         }
     }
 }

@@ -3,6 +3,11 @@
 /// Parts per million: the unit of every rate.
 pub(crate) const PPM: u64 = 1_000_000;
 
+/// A word about an instant that lies further ahead than this (and than it could by itself) says that the clock was wrong
+/// when it was written: 2^46 ns, 19.5 hours. Above every step that clocks are known to make back by correction, below
+/// what an operator would wait for.
+pub(crate) const STEP_BACK_NS: u64 = 1 << 46;
+
 /// Whether `part` of `whole` reaches a rate; a rate of zero is a rule that is off.
 #[inline]
 pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {
@@ -94,23 +99,25 @@ impl WaitConfig {
     /// The jitter is a pure function of seed and generation, so that a reader who must know the deadline of an open
     /// period that nobody has committed yet computes the same one as the thread that will commit it.
     pub(crate) fn nanos(&self, attempt: u32, generation: u64) -> u64 {
-        let base = if self.factor > 1.0 {
-            let steps = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-            // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap.
-            let grown = self.initial_ns as f64 * self.factor.powi(steps);
-            (grown as u64).min(self.max_ns)
-        } else {
-            self.initial_ns.min(self.max_ns)
+        let grown = match attempt {
+            0 | 1 => self.initial_ns,
+            _ => {
+                let steps = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
+                // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap. Rounded
+                // up, so that the wait is not shorter than asked for.
+                (self.initial_ns as f64 * self.factor.powi(steps)).ceil() as u64
+            }
         };
         if self.jitter_ppm == 0 {
-            return base;
+            return grown.min(self.max_ns);
         }
         // A draw from -jitter to +jitter in parts per million of the wait.
         let span = 2 * u64::from(self.jitter_ppm) + 1;
         let draw = split_mix(self.seed ^ split_mix(generation)) % span;
-        let scaled = u128::from(base) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
+        let scaled = u128::from(grown) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
             / u128::from(PPM);
-        (scaled as u64).clamp(1, self.max_ns)
+        // The cut comes last.
+        u64::try_from(scaled).unwrap_or(u64::MAX).clamp(1, self.max_ns)
     }
 }
 
@@ -157,6 +164,11 @@ mod tests {
         let doubling: Vec<u64> = (1..=5).map(|attempt| wait(2.0, 0).nanos(attempt, 0)).collect();
         assert_eq!(doubling, [1_000, 2_000, 4_000, 5_000, 5_000]);
         assert_eq!(wait(1e300, 0).nanos(u32::MAX, 0), 5_000, "beyond every float");
+        let cut: Vec<u64> = (0..100).map(|g| wait(2.0, 200_000).nanos(9, g)).collect();
+        assert!(
+            cut.iter().all(|ns| *ns == 5_000),
+            "256 times the initial wait, shortened, is still above the max"
+        );
         let drawn: Vec<u64> = (0..1_000).map(|g| wait(1.0, 200_000).nanos(1, g)).collect();
         assert!(drawn.iter().all(|ns| (800..=1_200).contains(ns)));
         assert!(drawn.iter().any(|ns| *ns < 850) && drawn.iter().any(|ns| *ns > 1_150));

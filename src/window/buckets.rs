@@ -8,7 +8,7 @@
 use crossbeam_utils::CachePadded;
 
 use crate::bits::Field;
-use crate::breaker::rules::{reaches, Rules};
+use crate::breaker::rules::{reaches, Rules, STEP_BACK_NS};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
 use crate::sync::{fence, AtomicU64, Ordering};
@@ -30,6 +30,10 @@ const COUNT: Field = Field::first(27);
 const PENDING: Field = COUNT.then(10);
 const HASH: Field = PENDING.then(27);
 const _: () = assert!(HASH.is_last());
+
+/// In the word of the newest shared bucket: its number, and the low bits of its generation.
+const NEWEST: Field = Field::first(48);
+const NEWEST_ERA: Field = NEWEST.then(16);
 
 /// The geometry: how instants become bucket numbers.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +64,15 @@ impl Grid {
         (number % self.buckets) as usize
     }
 
+    /// Whether a slot that holds bucket `old` keeps it when `number` is to be counted there.
+    ///
+    /// A later bucket stays, unless it is so much later that the clock must have been wrong then: it would blind its
+    /// slot for ever.
+    fn keeps(self, old: u64, number: u64) -> bool {
+        let far = self.number(STEP_BACK_NS).max(self.buckets);
+        old > number && old - number <= far
+    }
+
     /// Whether a bucket is in the window that ends with bucket `last`.
     fn holds(self, last: u64, number: u64) -> bool {
         number <= last && last - number < self.buckets
@@ -86,8 +99,8 @@ struct Stripe {
 
 /// One bucket of the threads without seats.
 struct Shared {
-    /// The newest number that a generation counts here (older ones come too late), by the generation's low bit.
-    newest: [AtomicU64; 2],
+    /// The newest bucket that was counted here, and the low bits of its generation: older ones come too late.
+    newest: AtomicU64,
     counts: [AtomicU64; 4],
 }
 
@@ -153,6 +166,18 @@ impl Found {
     }
 }
 
+/// What became of an outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    /// It was counted, and is to be settled.
+    Here(Counted),
+    /// It is accepted and not kept: its bucket has been replaced by a later one, so it is in no window once time has
+    /// caught up; or a shared count is at its end.
+    Nowhere,
+    /// Its generation was seen to be over.
+    Over,
+}
+
 /// Where an outcome was counted, to settle it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
@@ -181,6 +206,8 @@ impl Stripe {
         if self.generation.load(Ordering::Relaxed) == name.bits() {
             return;
         }
+        // E13: as in `stripes`.
+        fence(Ordering::Release);
         self.generation.store(NONE, Ordering::Relaxed);
         self.length.store(0, Ordering::Relaxed);
         for bucket in &self.buckets {
@@ -193,12 +220,12 @@ impl Stripe {
 
 impl Bucket {
     /// Makes this bucket that of a number, unless it is that of a later one; only its owner calls this.
-    fn turn_to(&self, number: u64) -> bool {
+    fn turn_to(&self, number: u64, grid: Grid) -> bool {
         let old = self.number.load(Ordering::Relaxed);
         if old == number {
             return true;
         }
-        if old != NONE && old > number {
+        if old != NONE && grid.keeps(old, number) {
             return false; // The clock stepped back: the later bucket stays, so that the window is right again later.
         }
         self.number.store(NONE, Ordering::Relaxed);
@@ -213,8 +240,36 @@ impl Bucket {
 }
 
 impl Shared {
-    fn newest(&self, generation: u64) -> &AtomicU64 {
-        &self.newest[generation as usize & 1]
+    /// Moves on to a bucket.
+    ///
+    /// Lock-free: an exchange fails only because another thread moved on.
+    fn advance(
+        &self,
+        grid: Grid,
+        name: Word,
+        number: u64,
+        still_current: &dyn Fn() -> bool,
+    ) -> Result<(), Placed> {
+        // Numbers too large for the field (1 µs buckets reach them after nine years) are one to this word.
+        let mine = NEWEST_ERA.put(name.named_generation()) | NEWEST.put(number.min(NEWEST.max()));
+        loop {
+            // E6, as for the counts.
+            let seen = self.newest.load(Ordering::Acquire);
+            if !still_current() {
+                return Err(Placed::Over);
+            }
+            let same_era = NEWEST.set(seen, 0) == NEWEST.set(mine, 0);
+            if seen == mine {
+                return Ok(());
+            }
+            if same_era && grid.keeps(NEWEST.get(seen), NEWEST.get(mine)) {
+                return Err(Placed::Nowhere);
+            }
+            if self.newest.compare_exchange(seen, mine, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -226,23 +281,11 @@ impl Buckets {
             shared: (0..grid.buckets)
                 .map(|_| {
                     CachePadded::new(Shared {
-                        newest: [AtomicU64::new(0), AtomicU64::new(0)],
+                        newest: AtomicU64::new(0),
                         counts: core::array::from_fn(|_| AtomicU64::new(0)),
                     })
                 })
                 .collect(),
-        }
-    }
-
-    /// Forgets which shared buckets were the newest two generations ago, before the next one begins.
-    pub(crate) fn prepare(&self, next: u64) {
-        for shared in &self.shared {
-            let newest = shared.newest(next);
-            let seen = newest.load(Ordering::Relaxed);
-            if seen != 0 {
-                // A lost race means that another thread has done it, or that the next generation has begun.
-                let _ = newest.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
-            }
         }
     }
 
@@ -274,8 +317,7 @@ impl Buckets {
         true
     }
 
-    /// Counts an outcome, not settled yet. `None` if its bucket has been replaced by a later one: it is in no window
-    /// once time has caught up.
+    /// Counts an outcome, not settled yet.
     pub(crate) fn count(
         &self,
         seat: usize,
@@ -283,7 +325,7 @@ impl Buckets {
         now: u64,
         kind: Kind,
         still_current: &dyn Fn() -> bool,
-    ) -> Option<Counted> {
+    ) -> Placed {
         let number = self.grid.number(now);
         let slot = self.grid.slot(number);
         let Some(stripe) = self.stripes.get(seat) else {
@@ -291,13 +333,13 @@ impl Buckets {
         };
         stripe.enter(name);
         let bucket = &stripe.buckets[slot];
-        if !bucket.turn_to(number) {
-            return None;
+        if !bucket.turn_to(number, self.grid) {
+            return Placed::Nowhere;
         }
         let count = &bucket.counts[kind as usize];
         // E9: as in `turn_to`.
         count.store((count.load(Ordering::Relaxed) + ONE) | UNSETTLED, Ordering::Release);
-        Some(Counted { slot, number })
+        Placed::Here(Counted { slot, number })
     }
 
     /// Settles an outcome: its thread has judged. `warm`: further successes in this bucket need not.
@@ -395,26 +437,25 @@ impl Buckets {
         number: u64,
         kind: Kind,
         still_current: &dyn Fn() -> bool,
-    ) -> Option<Counted> {
+    ) -> Placed {
         let shared = &self.shared[slot];
         let word = &shared.counts[kind as usize];
         let hash = hash(name, number);
         loop {
-            // E6: acquires what the last writer saw, so that the two questions below are answered no older than that:
-            // who overwrites a later generation's or a later bucket's count here would have been told.
+            // E6: acquires what the last writer saw, so that state and newest bucket are asked for no older than that:
+            // who would overwrite a later generation's or a later bucket's count here is told.
             let seen = word.load(Ordering::Acquire);
-            let newest = shared.newest(name.named_generation());
-            if !still_current() || newest.fetch_max(number, Ordering::AcqRel) > number {
-                return None;
+            if let Err(placed) = shared.advance(self.grid, name, number, still_current) {
+                return placed;
             }
             let same = if HASH.get(seen) == hash { seen } else { HASH.put(hash) };
             if COUNT.get(same) == COUNT.max() || PENDING.get(same) == PENDING.max() {
-                return None;
+                return Placed::Nowhere;
             }
             let next = PENDING.set(same, PENDING.get(same) + 1) + 1;
             // E6: publishes the state and the bucket that this thread has seen.
             if word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed).is_ok() {
-                return Some(Counted { slot, number });
+                return Placed::Here(Counted { slot, number });
             }
         }
     }
@@ -480,7 +521,7 @@ mod tests {
     }
 
     fn record(buckets: &Buckets, seat: usize, now: u64, kind: Kind) {
-        if let Some(at) = buckets.count(seat, name(0), now, kind, &|| true) {
+        if let Placed::Here(at) = buckets.count(seat, name(0), now, kind, &|| true) {
             buckets.settle(seat, name(0), at, kind, false);
         }
     }
@@ -527,6 +568,18 @@ mod tests {
     }
 
     #[test]
+    fn one_wild_reading_of_the_clock_blinds_no_slot() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(30_000_000_000, 3), 1);
+            record(&buckets, seat, u64::MAX, Kind::Failure);
+            for now in [5, 10_000_000_005, 20_000_000_005] {
+                record(&buckets, seat, now, Kind::Failure);
+            }
+            assert_eq!(buckets.counts(name(0), 20_000_000_005).failures, 3);
+        }
+    }
+
+    #[test]
     fn another_generation_sees_nothing() {
         for seat in [0, 9] {
             let buckets = Buckets::new(Grid::new(30, 3), 1);
@@ -559,7 +612,9 @@ mod tests {
     #[test]
     fn shared_words_count_like_owned_ones() {
         let buckets = Buckets::new(Grid::new(30, 3), 0);
-        let at = buckets.count(0, name(0), 5, Kind::Slow, &|| true).unwrap();
+        let Placed::Here(at) = buckets.count(0, name(0), 5, Kind::Slow, &|| true) else {
+            panic!("nothing stands in the way");
+        };
         let (found, _) = buckets.find(name(0), 0, None);
         assert_eq!((found.settled.calls, found.pending.slow), (0, 1));
         buckets.settle(0, name(0), at, Kind::Slow, true);

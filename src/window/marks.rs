@@ -23,9 +23,12 @@ const LAP: Field = ERA.then(12);
 const BEFORE: Field = LAP.then(48);
 const _: () = assert!(BEFORE.is_last());
 
-/// In the skip word: the ticket below which no trip is possible, and the low bits of the generation that found so.
-const SKIP_TICKET: Field = Field::first(48);
-const SKIP_ERA: Field = SKIP_TICKET.then(16);
+/// In the skip word: the ticket of the mark that found that no trip is possible, for how many tickets from there on, and
+/// the low bits of its generation. The ticket says of itself whether it is void, as an entry's does.
+const SKIP_FROM: Field = Field::first(44);
+const SKIP_COUNT: Field = SKIP_FROM.then(18);
+const SKIP_ERA: Field = SKIP_COUNT.then(2);
+const _: () = assert!(SKIP_ERA.is_last());
 
 /// A written entry, read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,9 @@ struct Head {
     base: [AtomicU64; 2],
     /// One more than the name of the latest generation whose window that ends at the minimum has been judged.
     crossed: AtomicU64,
-    /// Below this ticket no trip is possible.
+    /// The first ticket of that generation that stands behind the minimum whatever its own sum says.
+    crossed_at: AtomicU64,
+    /// For how long no trip is possible.
     skip: AtomicU64,
 }
 
@@ -63,6 +68,7 @@ impl Marks {
                 next: AtomicU64::new(slots as u64),
                 base: [AtomicU64::new(slots as u64), AtomicU64::new(slots as u64)],
                 crossed: AtomicU64::new(0),
+                crossed_at: AtomicU64::new(0),
                 skip: AtomicU64::new(0),
             }),
             ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
@@ -161,39 +167,47 @@ impl Marks {
         self.head.crossed.load(Ordering::Relaxed) == name.bits() + 1
     }
 
-    /// Notes that the minimum is reached and judged.
-    pub(crate) fn set_crossed(&self, name: Word) {
-        // Names of one state grow with the generation, so a thread that slept takes nothing back. Metrics-only never
-        // judges, and its names (above all closed ones of the same age) never come here.
-        self.head.crossed.fetch_max(name.bits() + 1, Ordering::Relaxed);
+    /// The first ticket of this generation that is known to stand behind the minimum; none if nobody has judged it yet.
+    ///
+    /// To be read before the ticket is taken.
+    pub(crate) fn crossed_at(&self, name: Word) -> u64 {
+        // E8: acquires the sum that the judge has read. Whoever takes a later ticket, this thread or one behind it in
+        // the chain of tickets, reads none that is older.
+        if self.head.crossed.load(Ordering::Acquire) == name.bits() + 1 {
+            // If it is of a later generation this one is over.
+            self.head.crossed_at.load(Ordering::Relaxed)
+        } else {
+            u64::MAX
+        }
+    }
+
+    /// Notes that the minimum is reached and judged, with every mark below ticket `newest` taken into account.
+    pub(crate) fn set_crossed(&self, name: Word, newest: u64) {
+        // Tickets and names of closed generations only grow, so a thread that slept takes nothing back.
+        self.head.crossed_at.fetch_max(newest, Ordering::Relaxed);
+        // E8: publishes the ticket, and the sum that was read before it.
+        self.head.crossed.fetch_max(name.bits() + 1, Ordering::Release);
     }
 
     // ===== the skip =====
 
-    /// The ticket below which a recount of this generation has found that no trip is possible.
-    pub(crate) fn skip(&self, name: Word) -> u64 {
+    /// Whether a recount of this generation has found that no trip is possible at `ticket`, which is being taken.
+    pub(crate) fn skips(&self, name: Word, ticket: u64) -> bool {
         // E8: acquires the sums that the recount has read, so that this thread reads none that is older.
         let skip = self.head.skip.load(Ordering::Acquire);
-        if SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max() {
-            SKIP_TICKET.get(skip)
-        } else {
-            0
-        }
+        let from = widen(SKIP_FROM.get(skip), SKIP_FROM.width(), ticket);
+        SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max()
+            && from >= self.base(name)
+            && (1..SKIP_COUNT.get(skip)).contains(&ticket.wrapping_sub(from))
     }
 
-    /// Notes that no trip is possible below a ticket.
-    pub(crate) fn set_skip(&self, name: Word, ticket: u64) {
-        let skip = SKIP_ERA.put(name.named_generation()) | SKIP_TICKET.put(ticket);
+    /// Notes that the mark of `ticket` has found that fewer than `more` marks behind it can't trip.
+    pub(crate) fn set_skip(&self, name: Word, ticket: u64, more: u64) {
+        let skip = SKIP_FROM.put(ticket)
+            | SKIP_COUNT.put(more.min(SKIP_COUNT.max()))
+            | SKIP_ERA.put(name.named_generation());
         // E8: publishes the sums that the recount has read.
         self.head.skip.store(skip, Ordering::Release);
-    }
-
-    /// Clears a skip of any generation but `current`, so that its few bits never meet twice.
-    pub(crate) fn sweep(&self, current: u64) {
-        let seen = self.head.skip.load(Ordering::Relaxed);
-        if seen != 0 && SKIP_ERA.get(seen) != current & SKIP_ERA.max() {
-            let _ = self.head.skip.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
-        }
     }
 }
 
@@ -238,13 +252,26 @@ mod tests {
     }
 
     #[test]
-    fn skips_die_with_their_generation() {
+    fn a_skip_holds_for_its_tickets_and_dies_with_its_generation() {
         let marks = Marks::new(1, 0);
-        marks.set_skip(name(3), 70);
-        assert_eq!((marks.skip(name(3)), marks.skip(name(4))), (70, 0));
-        marks.sweep(3);
-        assert_eq!(marks.skip(name(3)), 70);
-        marks.sweep(4);
-        assert_eq!((marks.skip(name(3)), marks.skip(name(3 + (1 << 16)))), (0, 0));
+        marks.set_skip(name(3), 70, 4);
+        let skipped: Vec<u64> = (60..90).filter(|ticket| marks.skips(name(3), *ticket)).collect();
+        assert_eq!(skipped, [71, 72, 73]);
+        assert!(!marks.skips(name(4), 71));
+        marks.note_base(3 + 4, 71);
+        assert!(
+            !marks.skips(name(3 + 4), 71),
+            "four generations on its bits meet, but its ticket is void"
+        );
+    }
+
+    #[test]
+    fn the_minimum_is_crossed_once_a_generation() {
+        let marks = Marks::new(1, 0);
+        assert!(!marks.crossed(name(0)), "generation 0 begins uncrossed");
+        assert_eq!(marks.crossed_at(name(0)), u64::MAX);
+        marks.set_crossed(name(0), 9);
+        assert!(marks.crossed(name(0)) && !marks.crossed(name(1)));
+        assert_eq!((marks.crossed_at(name(0)), marks.crossed_at(name(1))), (9, u64::MAX));
     }
 }

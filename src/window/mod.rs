@@ -9,11 +9,11 @@ pub(crate) mod marks;
 pub(crate) mod stripes;
 pub(crate) mod verdict;
 
-use self::buckets::{Buckets, Counted, Grid};
+use self::buckets::{Buckets, Counted, Grid, Placed};
 use self::counts::{Counts, Kind};
 use self::marks::{Mark, Marks};
 use self::stripes::Stripes;
-use self::verdict::View;
+use self::verdict::{Known, View};
 use crate::breaker::rules::{Rules, WindowConfig};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
@@ -78,6 +78,15 @@ impl Window {
         matches!(self.kind, Kinds::Time { .. })
     }
 
+    /// Counts a success that can change no verdict in a window that needs no time; `false`, and nothing is counted, when it
+    /// might.
+    ///
+    /// Wait-free, without a locked instruction.
+    #[inline]
+    pub(crate) fn count_untimed(&self, seat: usize, name: Word) -> bool {
+        self.stripes.count_warm(seat, name)
+    }
+
     /// Counts a success that can change no verdict; `false`, and nothing is counted, when it might.
     ///
     /// Wait-free, without a locked instruction. `now` matters to time windows only.
@@ -101,11 +110,7 @@ impl Window {
     /// `ticket` was read while `current` was the generation.
     pub(crate) fn prepare(&self, current: u64, ticket: u64) {
         self.stripes.sweep(current);
-        self.marks.sweep(current);
         self.marks.note_base(current + 1, ticket);
-        if let Kinds::Time { buckets, .. } = &self.kind {
-            buckets.prepare(current + 1);
-        }
     }
 
     pub(crate) fn next_ticket(&self) -> u64 {
@@ -163,8 +168,10 @@ impl Window {
         by_run: Option<TransitionCause>,
     ) -> Option<Verdict> {
         let Record { seat, name, now, kind, rules, .. } = *record;
-        let Some(at) = buckets.count(seat, name, now, kind, record.still_current) else {
-            return Some(Verdict { cause: by_run, settle: None });
+        let at = match buckets.count(seat, name, now, kind, record.still_current) {
+            Placed::Here(at) => at,
+            Placed::Nowhere => return Some(Verdict { cause: by_run, settle: None }),
+            Placed::Over => return None,
         };
         let (warm, by_window) = match record.judging {
             Judging::Judge => buckets.judge(seat, name, at, rules),
@@ -206,26 +213,32 @@ impl Window {
         size: Option<u64>,
     ) -> Option<Option<TransitionCause>> {
         let Record { seat, name, kind, rules, .. } = *record;
+        let crossed_at = self.marks.crossed_at(name);
         let ticket = self.marks.take_ticket();
-        // E2: the ticket against the state word. Either this thread sees that the generation is over, or whoever
+        // E12: the ticket against the state word. Either this thread sees that the generation is over, or whoever
         // begins the generation after the next notes a base above this ticket.
         fence(Ordering::SeqCst);
         if !(record.still_current)() {
             return None; // The slot stays unwritten: a hole.
         }
         // Before the sum: see E8.
-        let skip = self.marks.skip(name);
+        let known = Known { skips: self.marks.skips(name, ticket), crossed_at };
         let before = self.stripes.sum(name);
         self.marks.write(ticket, name, Mark { kind, before });
-        if rules.run > 0 && kind.failed() {
-            self.stripes.count_failure(seat, name, before, record.still_current);
+        if rules.run > 0 {
+            if kind.failed() {
+                let breaks = self.stripes.breaks(name, before);
+                self.stripes.count_failure(seat, name, breaks, record.still_current);
+            } else {
+                self.stripes.count_break(seat, name, record.still_current);
+            }
         }
         if record.judging == Judging::CountOnly {
             return Some(None);
         }
         // E1: as in `record_success`; and of two marks that together trip, the later one to pass sees both.
         fence(Ordering::SeqCst);
-        Some(self.view(name, size, before).judge_mark(ticket, rules, skip))
+        Some(self.view(name, size, before).judge_mark(ticket, known, rules))
     }
 
     // ===== readings =====

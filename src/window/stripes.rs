@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::bits::Field;
 use crate::breaker::state::Word;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{fence, AtomicU64, Ordering};
 
 /// No generation's name: states have codes up to 5.
 const NONE: u64 = u64::MAX;
@@ -39,7 +39,9 @@ pub(crate) struct Stripe {
     generation: AtomicU64,
     /// Plain successes times two, plus the warm bit.
     count: AtomicU64,
-    /// How many successes were counted before this thread's latest failure.
+    /// Slow successes, where they leave marks and a limit on runs is set: they break a run as well.
+    breaks: AtomicU64,
+    /// How many plain and slow successes were counted before this thread's latest failure.
     run_before: AtomicU64,
     /// How many of this thread's failures saw just that many.
     run: AtomicU64,
@@ -52,6 +54,7 @@ pub(crate) struct Stripes {
 
 struct Overflow {
     count: AtomicU64,
+    breaks: AtomicU64,
     run: AtomicU64,
 }
 
@@ -60,6 +63,7 @@ impl Stripe {
         Stripe {
             generation: AtomicU64::new(NONE),
             count: AtomicU64::new(0),
+            breaks: AtomicU64::new(0),
             run_before: AtomicU64::new(0),
             run: AtomicU64::new(0),
         }
@@ -68,7 +72,11 @@ impl Stripe {
     /// Moves this stripe to a generation; only its owner calls this.
     fn enter(&self, name: Word) {
         if self.generation.load(Ordering::Relaxed) != name.bits() {
+            // E13: who reads any store of this thread from here on, and then the state, reads this generation or a later
+            // one.
+            fence(Ordering::Release);
             self.count.store(0, Ordering::Relaxed);
+            self.breaks.store(0, Ordering::Relaxed);
             self.run.store(0, Ordering::Relaxed);
             // E5: publishes the zeroes above to `Stripes::sum` and `Stripes::run_after`: who sees the new name sees
             // no count of the old generation under it.
@@ -83,6 +91,7 @@ impl Stripes {
             stripes: (0..stripes).map(|_| CachePadded::new(Stripe::new())).collect(),
             overflow: CachePadded::new(Overflow {
                 count: AtomicU64::new(0),
+                breaks: AtomicU64::new(0),
                 run: AtomicU64::new(0),
             }),
         }
@@ -131,13 +140,16 @@ impl Stripes {
         }
     }
 
-    /// Clears overflow words of any generation but `current`, so that their few bits never meet twice.
+    /// Clears overflow words of generations before `current`, so that their few bits never meet twice.
     ///
-    /// Every transition does this before it leaves `current`.
+    /// Every transition does this before it leaves `current`. One that slept may find the words of a later generation:
+    /// they stay.
     pub(crate) fn sweep(&self, current: u64) {
-        for (word, tag) in [(&self.overflow.count, TAG), (&self.overflow.run, RUN_TAG)] {
+        let Overflow { count, breaks, run } = &*self.overflow;
+        for (word, tag) in [(count, TAG), (breaks, TAG), (run, RUN_TAG)] {
             let seen = word.load(Ordering::Relaxed);
-            if seen != 0 && tag.get(seen) != current & tag.max() {
+            let behind = current.wrapping_sub(tag.get(seen)) & tag.max();
+            if seen != 0 && (1..=tag.max() / 2).contains(&behind) {
                 // A lost race means that somebody has just written the word afresh.
                 let _ = word.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
             }
@@ -149,7 +161,7 @@ impl Stripes {
     /// It counts at least those that happen before the call, and none that the call happens before.
     #[inline]
     pub(crate) fn sum(&self, name: Word) -> u64 {
-        let mut sum = self.overflow_count(name);
+        let mut sum = shared_count(&self.overflow.count, name);
         for stripe in &self.stripes {
             // E5: acquires the zeroes that `Stripe::enter` stored before this name.
             if stripe.generation.load(Ordering::Acquire) == name.bits() {
@@ -161,16 +173,34 @@ impl Stripes {
         sum
     }
 
-    fn overflow_count(&self, name: Word) -> u64 {
-        let word = self.overflow.count.load(Ordering::Relaxed);
-        if TAG.get(word) == name.named_generation() & TAG.max() {
-            COUNT.get(word)
-        } else {
-            0
+    // ===== long runs of failures =====
+
+    /// Counts a slow success that has left a mark.
+    pub(crate) fn count_break(&self, seat: usize, name: Word, still_current: &dyn Fn() -> bool) {
+        match self.stripes.get(seat) {
+            Some(stripe) => {
+                stripe.enter(name);
+                let breaks = stripe.breaks.load(Ordering::Relaxed);
+                stripe.breaks.store(breaks.wrapping_add(1), Ordering::Relaxed);
+            }
+            None => {
+                let tag = TAG.put(name.named_generation());
+                count_shared(&self.overflow.breaks, COUNT, tag, still_current);
+            }
         }
     }
 
-    // ===== long runs of failures =====
+    /// Everything that breaks runs: `successes` plain ones, and the slow ones that have left marks.
+    pub(crate) fn breaks(&self, name: Word, successes: u64) -> u64 {
+        let mut sum = successes + shared_count(&self.overflow.breaks, name);
+        for stripe in &self.stripes {
+            // E5, as in `sum`.
+            if stripe.generation.load(Ordering::Acquire) == name.bits() {
+                sum += stripe.breaks.load(Ordering::Relaxed);
+            }
+        }
+        sum
+    }
 
     /// Counts a failure that saw `before` successes before it.
     ///
@@ -185,16 +215,16 @@ impl Stripes {
         match self.stripes.get(seat) {
             Some(stripe) => {
                 stripe.enter(name);
-                let run = stripe.run.load(Ordering::Relaxed);
-                if stripe.run_before.load(Ordering::Relaxed) == before {
-                    stripe.run.store(run.saturating_add(1), Ordering::Relaxed);
-                } else {
-                    // E11: the length is zero while the two words disagree, so a reader never takes an old length for a
-                    // new run.
+                let mut run = stripe.run.load(Ordering::Relaxed);
+                if stripe.run_before.load(Ordering::Relaxed) != before {
+                    // The length is zero while the two words disagree.
+                    run = 0;
                     stripe.run.store(0, Ordering::Relaxed);
+                    // E11: who sees the new number sees no length of the old run.
                     stripe.run_before.store(before, Ordering::Release);
-                    stripe.run.store(1, Ordering::Relaxed);
                 }
+                // E11: who sees a length of the new run sees the new number.
+                stripe.run.store(run.saturating_add(1), Ordering::Release);
             }
             None => {
                 let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
@@ -209,14 +239,27 @@ impl Stripes {
         let tag = RUN_TAG.put(name.named_generation()) | BEFORE.put(before);
         let mut sum = if RUN.set(shared, 0) == tag { RUN.get(shared) } else { 0 };
         for stripe in &self.stripes {
-            // E5 as in `sum`, E11 with `count_failure`.
+            // E5 as in `sum`; E11 with `count_failure`, both ways.
             if stripe.generation.load(Ordering::Acquire) == name.bits()
                 && stripe.run_before.load(Ordering::Acquire) == before
             {
-                sum += stripe.run.load(Ordering::Relaxed);
+                let run = stripe.run.load(Ordering::Acquire);
+                if stripe.run_before.load(Ordering::Relaxed) == before {
+                    sum += run;
+                }
             }
         }
         sum
+    }
+}
+
+/// What a shared word has counted of a generation.
+fn shared_count(word: &AtomicU64, name: Word) -> u64 {
+    let word = word.load(Ordering::Relaxed);
+    if TAG.get(word) == name.named_generation() & TAG.max() {
+        COUNT.get(word)
+    } else {
+        0
     }
 }
 

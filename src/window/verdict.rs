@@ -14,6 +14,15 @@ use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
+/// What a mark knew of its generation before it took its sum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// A recount has found that its own window can't trip.
+    pub(crate) skips: bool,
+    /// The first ticket that stands behind the minimum, whatever its sum.
+    pub(crate) crossed_at: u64,
+}
+
 /// One reader's view of a generation's marks.
 pub(crate) struct View<'a> {
     pub(crate) marks: &'a Marks,
@@ -62,11 +71,12 @@ impl Iterator for Walk<'_, '_> {
 }
 
 impl View<'_> {
-    /// The tickets of this generation that the ring still holds: the first of them, and whether it is the very first.
-    fn readable(&self, newest: u64) -> (u64, bool) {
-        let base = self.marks.base(self.name);
-        let held = newest.saturating_sub(self.marks.slots());
-        (base.max(held), base >= held)
+    /// The first ticket that is worth reading: older ones are void or overwritten.
+    ///
+    /// The base may be too low, by as many tickets as were taken while a transition was on its way; their entries say
+    /// that they are of another generation. So nothing may be concluded from where this is but where to stop.
+    fn oldest(&self, newest: u64) -> u64 {
+        self.marks.base(self.name).max(newest.saturating_sub(self.marks.slots()))
     }
 
     // ===== a marked outcome judges =====
@@ -78,20 +88,25 @@ impl View<'_> {
     pub(crate) fn judge_mark(
         &self,
         ticket: u64,
+        known: Known,
         rules: &Rules,
-        skip: u64,
     ) -> Option<TransitionCause> {
         let newest = self.marks.next_ticket();
         if newest - ticket > self.marks.slots() {
             return None; // A whole lap late: in no window any more.
         }
+        let alone = newest == ticket + 1;
         if let Some(size) = self.size {
-            if let Some(cause) = self.judge_windows(ticket, newest, size, rules, skip) {
-                return Some(cause);
+            if !(alone && known.skips) {
+                let cause = self.judge_windows(ticket, newest, size, rules);
+                if cause.is_some() {
+                    return cause;
+                }
             }
-            if self.may_end_at_minimum(ticket, newest, rules) {
-                if let Some(cause) = self.judge_minimum(rules) {
-                    return Some(cause);
+            if ticket < known.crossed_at && rules.has_rate() {
+                let cause = self.judge_minimum(rules);
+                if cause.is_some() {
+                    return cause;
                 }
             }
         }
@@ -104,12 +119,7 @@ impl View<'_> {
         newest: u64,
         size: u64,
         rules: &Rules,
-        skip: u64,
     ) -> Option<TransitionCause> {
-        let alone = newest == ticket + 1;
-        if alone && ticket < skip {
-            return None;
-        }
         for (end, mark) in Walk::new(self, newest, ticket, u64::MAX) {
             if !self.window_may_trip(end, mark.before, size, rules) {
                 continue;
@@ -119,9 +129,9 @@ impl View<'_> {
                 return Some(cause);
             }
             // Only who has seen no other mark in flight may promise anything to those that follow.
-            if alone {
+            if newest == ticket + 1 {
                 let more = window.marks_to_trip(rules).saturating_sub(unwritten);
-                self.marks.set_skip(self.name, ticket.saturating_add(more));
+                self.marks.set_skip(self.name, ticket, more);
             }
         }
         None
@@ -166,40 +176,25 @@ impl View<'_> {
     ///
     /// Also says how many tickets on the way are not written.
     fn count_window(&self, end: u64, before: u64, size: u64, newest: u64) -> (Counts, u64) {
-        let (oldest, complete) = self.readable(newest);
-        let mut walk = Walk::new(self, end + 1, oldest, before);
+        let mut walk = Walk::new(self, end + 1, self.oldest(newest), before);
         let mut inside = Counts::default();
-        let mut full = !complete;
         for (_, mark) in walk.by_ref() {
             if inside.calls + (before - mark.before) >= size {
-                full = true;
-                break;
+                // The marks are inside; what else the window holds are plain successes.
+                return (Counts { calls: size, ..inside }, walk.unwritten);
             }
             inside.add(mark.kind, 1);
         }
-        // The marks are inside; what else the window holds are plain successes.
-        let calls = if full { size } else { size.min(inside.calls + before) };
-        (Counts { calls, ..inside }, walk.unwritten)
+        (Counts { calls: size.min(inside.calls + before), ..inside }, walk.unwritten)
     }
 
     // ===== the minimum =====
 
-    /// Whether a mark may belong to the window that ends at the minimum of calls, or may be what reaches it.
-    fn may_end_at_minimum(&self, ticket: u64, newest: u64, rules: &Rules) -> bool {
-        if rules.failure_ppm == 0 && rules.slow_ppm == 0 {
-            return false;
-        }
-        let base = self.marks.base(self.name);
-        let position = (ticket - base.min(ticket)).saturating_add(self.near);
-        position < u64::from(rules.min_calls) + self.marks.spare()
-            || (!self.marks.crossed(self.name) && self.minimum_in_sight(newest, rules))
-    }
-
     /// Whether tickets and successes together reach the minimum; tickets that were never used are counted.
-    fn minimum_in_sight(&self, newest: u64, rules: &Rules) -> bool {
+    fn minimum_in_sight(&self, newest: u64, successes: u64, rules: &Rules) -> bool {
         let base = self.marks.base(self.name);
         let tickets = newest - base.min(newest);
-        tickets.saturating_add(self.stripes.sum(self.name)) >= u64::from(rules.min_calls)
+        tickets.saturating_add(successes) >= u64::from(rules.min_calls)
     }
 
     /// A plain success that has counted itself, and has not yet seen the minimum reached, judges.
@@ -208,9 +203,6 @@ impl View<'_> {
     pub(crate) fn judge_success(&self, rules: &Rules) -> (bool, Option<TransitionCause>) {
         if self.marks.crossed(self.name) {
             return (true, None);
-        }
-        if !self.minimum_in_sight(self.marks.next_ticket(), rules) {
-            return (false, None);
         }
         let cause = self.judge_minimum(rules);
         (cause.is_some() || self.marks.crossed(self.name), cause)
@@ -223,22 +215,26 @@ impl View<'_> {
     fn judge_minimum(&self, rules: &Rules) -> Option<TransitionCause> {
         let min = u64::from(rules.min_calls);
         // Bounded: another turn needs an entry written in between, of a ticket below `newest`, and those are finite.
+        let successes = self.stripes.sum(self.name);
+        // After the sum: see `Marks::crossed_at`.
         let newest = self.marks.next_ticket();
+        if !self.minimum_in_sight(newest, successes, rules) {
+            return None;
+        }
+        let oldest = self.oldest(newest);
         loop {
-            let successes = self.stripes.sum(self.name);
-            let (end, complete) = self.readable(newest);
-            if !complete {
-                // A whole ring of marks ago.
-                self.marks.set_crossed(self.name);
+            let written = Walk::new(self, newest, oldest, successes).count() as u64;
+            if written + successes < min {
                 return None;
             }
-            let written = Walk::new(self, newest, end, successes).count() as u64;
-            if written + successes < min {
+            if written > self.marks.slots() - self.marks.spare() {
+                // The ring may have gone round, and the first marks with it; the minimum was judged a window ago.
+                self.marks.set_crossed(self.name, newest);
                 return None;
             }
             let mut first = Counts::default();
             let mut above = 0;
-            for (_, mark) in Walk::new(self, newest, end, successes) {
+            for (_, mark) in Walk::new(self, newest, oldest, successes) {
                 above += 1;
                 let position = (written + mark.before).saturating_sub(above);
                 if position < min {
@@ -248,7 +244,7 @@ impl View<'_> {
             if above == written {
                 let cause = Counts { calls: min, ..first }.judge_rates(rules);
                 if cause.is_none() {
-                    self.marks.set_crossed(self.name);
+                    self.marks.set_crossed(self.name, newest);
                 }
                 return cause;
             }
@@ -265,13 +261,14 @@ impl View<'_> {
         }
         if limit > self.marks.slots() - self.marks.spare() {
             // Longer than any ring is made for.
-            let failures = self.stripes.run_after(self.name, self.near);
+            let failures =
+                self.stripes.run_after(self.name, self.stripes.breaks(self.name, self.near));
             return (failures >= limit)
                 .then_some(TransitionCause::ConsecutiveFailures { failures });
         }
         for (end, mark) in Walk::new(self, newest, ticket, u64::MAX) {
             if self.run_may_trip(end, mark.before, limit) {
-                let failures = self.count_run(end, mark.before, newest);
+                let (failures, _) = self.count_run(end, mark.before, newest);
                 if failures >= limit {
                     return Some(TransitionCause::ConsecutiveFailures { failures });
                 }
@@ -281,11 +278,17 @@ impl View<'_> {
     }
 
     /// The written failures, downwards from ticket `end`, that have exactly `before` successes before them.
-    fn count_run(&self, end: u64, before: u64, newest: u64) -> u64 {
-        let (oldest, _) = self.readable(newest);
-        Walk::new(self, end + 1, oldest, before)
-            .take_while(|(_, mark)| mark.kind.failed() && mark.before == before)
-            .count() as u64
+    ///
+    /// Also says whether something else was met below them: if not, the run may be longer than the ring.
+    fn count_run(&self, end: u64, before: u64, newest: u64) -> (u64, bool) {
+        let mut run = 0;
+        for (_, mark) in Walk::new(self, end + 1, self.oldest(newest), before) {
+            if !mark.kind.failed() || mark.before != before {
+                return (run, true);
+            }
+            run += 1;
+        }
+        (run, false)
     }
 
     /// The filter for the run that ends with the mark of ticket `end`.
@@ -311,12 +314,12 @@ impl View<'_> {
     /// The run of failures as it stands; exact at rest.
     pub(crate) fn run(&self) -> u64 {
         let newest = self.marks.next_ticket();
-        let run = self.count_run(newest - 1, self.near, newest);
-        if run < self.marks.slots() - self.marks.spare() {
+        let (run, ended) = self.count_run(newest - 1, self.near, newest);
+        if ended || run < self.marks.slots() - self.marks.spare() {
             return run;
         }
         // The run has outgrown the ring.
-        run.max(self.stripes.run_after(self.name, self.near))
+        run.max(self.stripes.run_after(self.name, self.stripes.breaks(self.name, self.near)))
     }
 
     /// Whether a kind leaves a mark: slow successes only where the window counts them.

@@ -62,13 +62,18 @@ impl Settings {
                 self.failure_count = None;
                 self.consecutive_failures = None;
             }
-            Kind::Time(..) => {}
+            Kind::Time(..) => self.clock_start = self.clock_start.min(LAST),
         }
         let counted = self.failure_count.or(self.consecutive_failures);
         if counted.is_none() && self.slow_call.is_none() && self.failure_rate.is_none() {
             self.failure_rate = Some(0.5);
         }
         self
+    }
+
+    /// Whether the window is one of time.
+    pub(crate) fn is_timed(&self) -> bool {
+        matches!(self.window, Kind::Time(..))
     }
 
     pub(crate) fn builder(&self, clock: &ManualClock) -> Builder<ManualClock> {
@@ -125,11 +130,20 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    fn is_elsewhere(&self) -> bool {
-        let (Op::Acquire(_, lane) | Op::Finish { lane, .. } | Op::Burst { lane, .. }) = self else {
-            return false;
-        };
-        matches!(lane, Lane::There(_))
+    /// Whether it may put the clock back.
+    pub(crate) fn may_step_back(&self) -> bool {
+        matches!(self, Op::Clock(movement) if movement.may_step_back())
+    }
+
+    /// The same operation, done by the driving thread.
+    pub(crate) fn on_this_thread(self) -> Self {
+        let lane = Lane::Here;
+        match self {
+            Op::Acquire(hold, _) => Op::Acquire(hold, lane),
+            Op::Finish { which, how, .. } => Op::Finish { which, how, lane },
+            Op::Burst { outcome, times, .. } => Op::Burst { outcome, times, lane },
+            Op::Call(_) | Op::Control(_) | Op::Clock(_) | Op::Read => self,
+        }
     }
 }
 
@@ -138,15 +152,25 @@ impl Op {
 pub(crate) enum Move {
     Forward(u64),
     Back(u64),
-    /// To so long after the instant of the build.
+    /// To so long after the instant of the build, forward or back.
     AfterBuild(u64),
+    /// To an instant, forward or back.
     To(u64),
     /// On by whole buckets of the window.
     Buckets(u32, i8),
     /// On by the lease of the probes.
     Lease(i8),
-    /// To the instant that the last refusal named.
+    /// On to the instant that the last refusal named, if it lies ahead.
     Deadline(i8),
+}
+
+impl Move {
+    fn may_step_back(self) -> bool {
+        match self {
+            Move::Back(_) | Move::AfterBuild(_) | Move::To(_) => true,
+            Move::Forward(_) | Move::Buckets(..) | Move::Lease(_) | Move::Deadline(_) => false,
+        }
+    }
 }
 
 /// When the driver reads state and snapshot: a reader must not change what it reads, nor be needed.
@@ -156,22 +180,43 @@ pub(crate) enum Watch {
     AtReads,
 }
 
+/// How long after the build time windows are promised to be exact, in the contract: 30 years.
+const PRECISE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The last instant of a time window's runs: with buckets of 1 ns the one after it has the number that the breaker
+/// keeps for "no bucket", and shares the bucket before it.
+const LAST: Duration = Duration::from_nanos(u64::MAX - 1);
+
+/// More stripes than a test process starts threads.
+const MORE_THAN_THREADS: u32 = 64;
+
+/// Whether a run must stay on one thread, and that thread have words of its own.
+///
+/// Where the clock steps back, a time window drops an outcome whose slot holds a newer bucket. Each thread has slots of
+/// its own, and threads that share words have one a kind of outcome: what is dropped then depends on who reported. The
+/// contract leaves it open; the oracle, with one set of slots, can speak only for one thread that shares with nobody.
+fn must_stay(settings: &Settings, ops: &[Op]) -> bool {
+    settings.is_timed() && ops.iter().any(|op| op.may_step_back())
+}
+
 /// Runs the operations on both and panics at the first answer in which they differ.
 pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], watch: Watch) {
     let clock = ManualClock::new();
     clock.set(settings.clock_start);
+    let stay = must_stay(settings, ops);
+    let stripes = if stay { MORE_THAN_THREADS } else { settings.stripes };
+    let settings = &Settings { stripes, ..settings.clone() };
     let left = L::build(settings.builder(&clock)).expect("settings that fit");
     let right = R::build(settings.builder(&clock)).expect("settings that fit");
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
     let mut reopens_at = clock.now();
+    let horizon = settings.clock_start.saturating_add(PRECISE).min(LAST);
     let mut chronicle = Chronicle::default();
-    // While the clock is behind its furthest reading, what a time window shows depends on which thread has recorded
-    // what (see `Window::time`): so either the clock steps back or several threads record.
-    let steady = matches!(settings.window, Kind::Time(..)) && ops.iter().any(Op::is_elsewhere);
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
-        match *op {
+        let op = if stay { op.on_this_thread() } else { *op };
+        match op {
             Op::Acquire(hold, lane) => {
                 let (l, r) = (left.acquire(hold, lane), right.acquire(hold, lane));
                 at.agree("the refusal", &l.as_ref().err(), &r.as_ref().err());
@@ -207,10 +252,9 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 right.control(control);
             }
             Op::Clock(movement) => {
-                let before = clock.now();
                 movement.apply(&clock, settings, reopens_at);
-                if steady {
-                    clock.set(clock.now().max(before));
+                if settings.is_timed() {
+                    clock.set(clock.now().min(horizon));
                 }
             }
             Op::Read => at.compare_readings(&left, &right),
@@ -233,11 +277,12 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
 
 impl Move {
     fn apply(self, clock: &ManualClock, settings: &Settings, reopens_at: Duration) {
+        let now = clock.now();
         let nudged = |to: Duration, nudge: i8| {
             let by = Duration::from_nanos(u64::from(nudge.unsigned_abs()));
-            clock.set(if nudge < 0 { to.saturating_sub(by) } else { to.saturating_add(by) });
+            let to = if nudge < 0 { to.saturating_sub(by) } else { to.saturating_add(by) };
+            clock.set(to.max(now));
         };
-        let now = clock.now();
         match self {
             Move::Forward(by) => clock.advance(Duration::from_nanos(by)),
             Move::Back(by) => clock.set(now.saturating_sub(Duration::from_nanos(by))),

@@ -1,9 +1,16 @@
-//! The integration tests: one binary, a module a concern.
+//! The breaker through its public API only: one binary, on the manual clock, without a single sleep.
 
+mod baseline;
+mod control;
 mod crew;
 mod drive;
 mod inputs;
+mod pins;
 mod properties;
+mod scenario;
+mod settings;
+mod story;
 mod strategies;
 mod subject;
+mod threads;
 mod vectors;

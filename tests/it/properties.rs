@@ -23,7 +23,7 @@ use failfast::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::crew::Lane;
+use crate::crew::{on_lane, Lane};
 use crate::drive::{drive, Kind, Op, Settings, Watch};
 use crate::inputs::check_builder;
 use crate::strategies::{inputs, proptest_config, sequences, settings, short_times, watches};
@@ -41,6 +41,26 @@ proptest! {
         watch in watches(),
     ) {
         drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
+    }
+
+    /// Of three threads at least two are beyond the first stripe, so they share words where it is the only one.
+    ///
+    /// In a time window each kind of outcome turns its shared word to a new bucket by itself, so what shows after a
+    /// step back is not what one set of slots would show: there the clock only moves on.
+    #[test]
+    fn the_breaker_answers_so_to_a_thread_that_shares_its_words(
+        settings in settings(),
+        ops in sequences(),
+        watch in watches(),
+        home in any::<u8>().prop_map(Lane::There),
+    ) {
+        let settings = Settings { stripes: 1, ..settings };
+        let steady = settings.is_timed();
+        let ops = ops.into_iter().filter(|op| !(steady && op.may_step_back()));
+        let ops: Vec<Op> = ops.map(Op::on_this_thread).collect();
+        on_lane(home, move || {
+            drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
+        });
     }
 
     /// The harness against itself: what fails here is the driver or the oracle.

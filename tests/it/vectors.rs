@@ -57,10 +57,9 @@ fn replay_file<P: Planner, S: Subject>(file: &str, callers: Callers) -> Report {
             }
         };
         report.traces += 1;
-        for (tally, stretches) in [
-            (&mut report.as_recorded, plan.as_recorded),
-            (&mut report.stretched, plan.stretched),
-        ] {
+        for (tally, stretches) in
+            [(&mut report.as_recorded, plan.as_recorded), (&mut report.stretched, plan.stretched)]
+        {
             for stretch in stretches {
                 tally.add(&stretch);
                 if let Err(difference) = replay::replay::<S>(&stretch, callers) {

@@ -121,11 +121,7 @@ impl Planner for Cockatiel {
         let reading = match course.phase {
             Phase::Closed => {
                 assert_eq!(op.counters[0] as u64, self.run, "the peer's own counter");
-                Reading {
-                    run: Some(self.run),
-                    failure_rate: Rate::Absent,
-                    ..Reading::default()
-                }
+                Reading { run: Some(self.run), failure_rate: Rate::Absent, ..Reading::default() }
             }
             _ => Reading::default(),
         };

@@ -146,10 +146,9 @@ impl Course {
     pub(crate) fn expected(&self, answer: Answer, reading: Reading) -> Expected {
         let reading = match self.phase {
             Phase::Closed | Phase::MetricsOnly => reading,
-            Phase::HalfOpen(probes) if probes.lapsed.is_none() => Reading {
-                run: Some(0),
-                ..reading
-            },
+            Phase::HalfOpen(probes) if probes.lapsed.is_none() => {
+                Reading { run: Some(0), ..reading }
+            }
             _ => Reading::EMPTY,
         };
         Expected {
@@ -202,10 +201,7 @@ impl Course {
 
     fn deadline(&self, opened: (u64, u64), peer: u64) -> Deadline {
         let (shortest, longest) = self.wait.asked(self.attempt);
-        Deadline {
-            peer,
-            ours: (opened.0 + shortest, opened.1 + longest + LATE_NS),
-        }
+        Deadline { peer, ours: (opened.0 + shortest, opened.1 + longest + LATE_NS) }
     }
 
     /// Opens now; the peer admits again from `peer` of the trace's time on.
@@ -226,11 +222,7 @@ impl Course {
     }
 
     fn commit_lapse(&mut self) {
-        if let Phase::HalfOpen(Probes {
-            lapsed: Some(deadline),
-            ..
-        }) = self.phase
-        {
+        if let Phase::HalfOpen(Probes { lapsed: Some(deadline), .. }) = self.phase {
             self.generation += 1;
             self.phase = Phase::Open(deadline);
         }
@@ -260,12 +252,7 @@ impl Course {
     }
 
     fn half_open(&self, granted: u64) -> Phase {
-        Phase::HalfOpen(Probes {
-            granted,
-            finished: 0,
-            stamp: self.now,
-            lapsed: None,
-        })
+        Phase::HalfOpen(Probes { granted, finished: 0, stamp: self.now, lapsed: None })
     }
 
     /// An acquire that the peer answered with `allowed`.
@@ -288,11 +275,7 @@ impl Course {
             }
             Phase::Open(deadline) => {
                 // The description of the peer has to hold before it may excuse a difference.
-                assert_eq!(
-                    allowed,
-                    self.now >= deadline.peer,
-                    "the peer's own deadline"
-                );
+                assert_eq!(allowed, self.now >= deadline.peer, "the peer's own deadline");
                 match self.is_over(&deadline) {
                     Some(over) if over == allowed => {}
                     _ => return Err(Stop::OpenTime),
@@ -354,11 +337,7 @@ impl Course {
     ) -> Settled {
         let fresh = self.is_fresh(permit);
         let Some(granted) = self.granted.remove(&permit) else {
-            return Settled {
-                call: Call::Observe,
-                answer: Answer::Nothing,
-                fresh,
-            };
+            return Settled { call: Call::Observe, answer: Answer::Nothing, fresh };
         };
         if fresh {
             if let Phase::HalfOpen(probes) = &mut self.phase {
@@ -371,17 +350,9 @@ impl Course {
         } else if granted == self.generation {
             self.commit_lapse();
         }
-        let recorded = if fresh {
-            Recorded::Counted
-        } else {
-            Recorded::Stale
-        };
+        let recorded = if fresh { Recorded::Counted } else { Recorded::Stale };
         Settled {
-            call: Call::Settle {
-                permit,
-                outcome,
-                elapsed,
-            },
+            call: Call::Settle { permit, outcome, elapsed },
             answer: Answer::Recorded(recorded),
             fresh,
         }
@@ -403,8 +374,7 @@ impl Course {
     /// The state that ours shows; `None` within the 1.1 ms after a deadline.
     fn shown_state(&self) -> Option<State> {
         let over = |deadline| {
-            self.is_over(deadline)
-                .map(|over| if over { State::HalfOpen } else { State::Open })
+            self.is_over(deadline).map(|over| if over { State::HalfOpen } else { State::Open })
         };
         match &self.phase {
             Phase::Closed => Some(State::Closed),
@@ -440,10 +410,6 @@ impl Course {
                 None => State::HalfOpen,
             },
         };
-        assert_eq!(
-            recorded, described,
-            "the peer's own state after {:?}",
-            op.kind
-        );
+        assert_eq!(recorded, described, "the peer's own state after {:?}", op.kind);
     }
 }

@@ -56,10 +56,7 @@ impl Planner for FailsafeGo {
     fn read(trace: &Trace, scale: Scale) -> Result<Option<Self>, &'static str> {
         let config = &trace.config;
         let failing = &config["failure_thresholding"];
-        if failing["period_ns"]
-            .as_u64()
-            .is_some_and(|period| period % 10 != 0)
-        {
+        if failing["period_ns"].as_u64().is_some_and(|period| period % 10 != 0) {
             return Err("buckets that are no tenths of the period");
         }
         Ok(Self::at_scale(config, failing, scale))
@@ -163,14 +160,7 @@ impl FailsafeGo {
             places,
             lease: Duration::from_nanos(LONGEST_NS),
         };
-        Some(FailsafeGo {
-            settings,
-            wait,
-            delay_ns,
-            period_ns,
-            opening,
-            half_open,
-        })
+        Some(FailsafeGo { settings, wait, delay_ns, period_ns, opening, half_open })
     }
 
     /// A control call; the peer does nothing when it is in that state already.
@@ -263,10 +253,7 @@ impl FailsafeGo {
                 if executions < min {
                     Rate::Absent
                 } else {
-                    Rate::Within {
-                        of: counters[3],
-                        by: 0.005 + 1e-9,
-                    }
+                    Rate::Within { of: counters[3], by: 0.005 + 1e-9 }
                 }
             }
             _ => Rate::Absent,

@@ -76,10 +76,7 @@ impl Planner for Gobreaker {
         };
         let settings = match condition {
             Condition::Consecutive => base.consecutive(small),
-            Condition::Total => vec![Settings {
-                failure_count: Some(small),
-                ..base
-            }],
+            Condition::Total => vec![Settings { failure_count: Some(small), ..base }],
         };
         Ok(Some(Gobreaker {
             settings,
@@ -130,10 +127,7 @@ impl Planner for Gobreaker {
                 self.counted.reading()
             }
             (_, []) => Reading::default(),
-            (_, counters) => Reading {
-                run: None,
-                ..Counted::recorded(counters).reading()
-            },
+            (_, counters) => Reading { run: None, ..Counted::recorded(counters).reading() },
         };
         Ok((call, answer, reading))
     }
@@ -196,11 +190,7 @@ impl Counted {
     /// Requests, successes, failures, exclusions, consecutive successes and consecutive failures.
     fn recorded(counters: &[f64]) -> Self {
         let count = |index: usize| counters[index] as u64;
-        Counted {
-            calls: count(1) + count(2),
-            failures: count(2),
-            run: count(5),
-        }
+        Counted { calls: count(1) + count(2), failures: count(2), run: count(5) }
     }
 
     fn add(&mut self, outcome: Outcome) {

@@ -79,10 +79,7 @@ pub(crate) fn plan<P: Planner>(trace: &Trace) -> Result<Plan, &'static str> {
             stretched = planned;
         }
     }
-    Ok(Plan {
-        as_recorded,
-        stretched,
-    })
+    Ok(Plan { as_recorded, stretched })
 }
 
 fn stretches<P: Planner>(mut planner: P, trace: &Trace, scale: Scale) -> Vec<Stretch> {
@@ -143,9 +140,5 @@ fn step<P: Planner>(
         course.pass(ns)?;
     }
     let (call, answer, reading) = planner.plan(course, op)?;
-    Ok(Step {
-        op: index,
-        call,
-        expected: course.expected(answer, reading),
-    })
+    Ok(Step { op: index, call, expected: course.expected(answer, reading) })
 }

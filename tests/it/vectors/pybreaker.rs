@@ -105,17 +105,9 @@ impl Planner for Pybreaker {
         let reading = match course.phase {
             Phase::Closed => {
                 assert_eq!(failures, self.run, "the peer's own counter");
-                Reading {
-                    run: Some(self.run),
-                    failure_rate: Rate::Absent,
-                    ..Reading::default()
-                }
+                Reading { run: Some(self.run), failure_rate: Rate::Absent, ..Reading::default() }
             }
-            _ => Reading {
-                calls: Some(successes),
-                failures: Some(0),
-                ..Reading::default()
-            },
+            _ => Reading { calls: Some(successes), failures: Some(0), ..Reading::default() },
         };
         Ok((call, answer, reading))
     }
@@ -195,13 +187,7 @@ impl Pybreaker {
 /// The state after each acquire that was allowed.
 pub(crate) fn admitted_in(trace: &Trace) -> HashMap<u64, State> {
     let admitted = |op: &Op| match (op.kind, op.state) {
-        (
-            Kind::Acquire {
-                permit,
-                allowed: true,
-            },
-            Some(state),
-        ) => Some((permit, state)),
+        (Kind::Acquire { permit, allowed: true }, Some(state)) => Some((permit, state)),
         _ => None,
     };
     trace.ops.iter().filter_map(admitted).collect()

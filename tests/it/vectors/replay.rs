@@ -33,15 +33,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// These with a limit on the run of failures: as a window of its own, and as a rule beside a count window.
     pub(crate) fn consecutive(self, limit: u32) -> Vec<Settings> {
-        let window = Settings {
-            window: Window::consecutive(limit),
-            consecutive_window: true,
-            ..self
-        };
-        let rule = Settings {
-            consecutive_failures: Some(limit),
-            ..self
-        };
+        let window =
+            Settings { window: Window::consecutive(limit), consecutive_window: true, ..self };
+        let rule = Settings { consecutive_failures: Some(limit), ..self };
         vec![window, rule]
     }
 
@@ -75,11 +69,7 @@ impl Settings {
 pub(crate) enum Call {
     Advance(u64),
     Acquire(u64),
-    Settle {
-        permit: u64,
-        outcome: Outcome,
-        elapsed: Option<u64>,
-    },
+    Settle { permit: u64, outcome: Outcome, elapsed: Option<u64> },
     Control(Control),
     Observe,
 }
@@ -220,11 +210,7 @@ fn perform<'a, S: Subject>(
                 hint = Some(rejected.retry_after());
             }
         },
-        Call::Settle {
-            permit,
-            outcome,
-            elapsed,
-        } => {
+        Call::Settle { permit, outcome, elapsed } => {
             let held = permits.remove(&permit).expect("a permit that was granted");
             let how = match elapsed {
                 Some(elapsed) => Finish::Timed(outcome, Duration::from_nanos(elapsed)),
@@ -269,14 +255,10 @@ fn compare<S: Subject>(
         (of_window(reading.slow_failures), shown.slow_failures),
         (reading.run.filter(|_| run_rule), shown.consecutive_failures),
         (Some(expected.generation), shown.generation),
-        (
-            Some(u64::from(expected.open_attempt)),
-            u64::from(shown.open_attempt),
-        ),
+        (Some(u64::from(expected.open_attempt)), u64::from(shown.open_attempt)),
     ];
-    let counts_fit = counts
-        .iter()
-        .all(|(expected, shown)| expected.is_none_or(|expected| expected == *shown));
+    let counts_fit =
+        counts.iter().all(|(expected, shown)| expected.is_none_or(|expected| expected == *shown));
     if !counts_fit
         || !reading.failure_rate.fits(shown.failure_rate)
         || !reading.slow_rate.fits(shown.slow_rate)

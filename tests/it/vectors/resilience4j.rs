@@ -379,10 +379,7 @@ fn reading(counters: &[f64]) -> Reading {
     let rate = |index: usize| match counters[index] {
         percent if percent < 0.0 => Rate::Absent,
         // A binary32 has 24 bits: half a unit of the last is 6e-8 of the value.
-        percent => Rate::Within {
-            of: percent / 100.0,
-            by: 1e-7,
-        },
+        percent => Rate::Within { of: percent / 100.0, by: 1e-7 },
     };
     Reading {
         calls: count(0),

@@ -76,10 +76,7 @@ impl Scale {
             (true, Edge::Refuses) => exact.checked_add(self.ours - PULL_NS)?,
             (true, Edge::Admits) => exact - PULL_NS,
         };
-        in_range(wait).map(|wait| Wait {
-            initial: wait,
-            growth: None,
-        })
+        in_range(wait).map(|wait| Wait { initial: wait, growth: None })
     }
 
     /// The same for a wait that grows; `max_ns` is cut to our range, which no trace reaches.
@@ -93,10 +90,7 @@ impl Scale {
             (true, Edge::Refuses) => exact.checked_add((self.ours - PULL_NS) / 64)?,
             (true, Edge::Admits) => exact - PULL_NS,
         })?;
-        (max >= initial).then_some(Wait {
-            initial,
-            growth: Some((factor, max)),
-        })
+        (max >= initial).then_some(Wait { initial, growth: Some((factor, max)) })
     }
 }
 
@@ -143,9 +137,7 @@ pub(crate) fn nanos(time: Duration) -> u64 {
 }
 
 fn in_range(ns: u64) -> Option<Duration> {
-    (1..=LONGEST_NS)
-        .contains(&ns)
-        .then(|| Duration::from_nanos(ns))
+    (1..=LONGEST_NS).contains(&ns).then(|| Duration::from_nanos(ns))
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {

@@ -48,9 +48,7 @@ pub(crate) enum Kind {
 
 /// All traces of a file below `tests/vectors`.
 pub(crate) fn read(file: &str) -> Vec<Trace> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/vectors")
-        .join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
     let packed = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     BufReader::new(GzDecoder::new(packed))
         .lines()
@@ -60,23 +58,17 @@ pub(crate) fn read(file: &str) -> Vec<Trace> {
 
 /// A whole number in a configuration.
 pub(crate) fn whole(value: &Value) -> u64 {
-    value
-        .as_u64()
-        .unwrap_or_else(|| panic!("not a whole number: {value}"))
+    value.as_u64().unwrap_or_else(|| panic!("not a whole number: {value}"))
 }
 
 /// A number in a configuration.
 pub(crate) fn real(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("not a number: {value}"))
+    value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
 /// A word in a configuration.
 pub(crate) fn word(value: &Value) -> &str {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("not a word: {value}"))
+    value.as_str().unwrap_or_else(|| panic!("not a word: {value}"))
 }
 
 /// The state of that name.
@@ -97,12 +89,7 @@ fn parse(line: &str) -> Trace {
     Trace {
         id: word(&trace["id"]).to_owned(),
         config: trace["config"].clone(),
-        ops: trace["ops"]
-            .as_array()
-            .expect("a list of operations")
-            .iter()
-            .map(operation)
-            .collect(),
+        ops: trace["ops"].as_array().expect("a list of operations").iter().map(operation).collect(),
     }
 }
 
@@ -110,21 +97,13 @@ fn operation(op: &Value) -> Op {
     let permit = || whole(&op["permit"]);
     let elapsed = op["duration_ns"].as_u64();
     let kind = match word(&op["op"]) {
-        "advance" => Kind::Advance {
-            ns: whole(&op["ns"]),
-        },
+        "advance" => Kind::Advance { ns: whole(&op["ns"]) },
         "acquire" => Kind::Acquire {
             permit: permit(),
             allowed: op["allowed"].as_bool().expect("allowed or not"),
         },
-        "success" => Kind::Success {
-            permit: permit(),
-            elapsed,
-        },
-        "failure" => Kind::Failure {
-            permit: permit(),
-            elapsed,
-        },
+        "success" => Kind::Success { permit: permit(), elapsed },
+        "failure" => Kind::Failure { permit: permit(), elapsed },
         "release" => Kind::Release { permit: permit() },
         "ignored_error" => Kind::IgnoredError { permit: permit() },
         "observe" => Kind::Observe,
@@ -146,9 +125,5 @@ fn operation(op: &Value) -> Op {
         .map(|list| list.iter().map(real).collect())
         .or_else(|| Some(vec![op["f"].as_f64()?, op["s"].as_f64()?]))
         .unwrap_or_default();
-    Op {
-        kind,
-        state: op["state"].as_str().map(state),
-        counters,
-    }
+    Op { kind, state: op["state"].as_str().map(state), counters }
 }
