@@ -88,13 +88,18 @@ impl Model {
 }
 
 /// Runs the models whose names contain one of the arguments, all of them if there is none.
+///
+/// `--first` starts no further model once one has failed.
 pub fn run() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let (flags, wanted): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    let first = flags.iter().any(|flag| flag == "--first");
     let is_wanted = |model: &&Model| {
         wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str()))
     };
     let mut left: Vec<Model> = models::ALL.concat().iter().filter(is_wanted).copied().collect();
-    left.reverse(); // Taken from the end.
+    // Taken from the end: the small ones first.
+    left.sort_by_key(|model| std::cmp::Reverse(model.floor));
     let total = left.len();
     let left = Mutex::new(left);
     let failed = AtomicUsize::new(0);
@@ -105,6 +110,9 @@ pub fn run() -> ExitCode {
                 let Some(model) = left.lock().expect("nothing panics under this lock").pop() else {
                     return;
                 };
+                if first && failed.load(Ordering::Relaxed) > 0 {
+                    return;
+                }
                 if !model.run() {
                     failed.fetch_add(1, Ordering::Relaxed);
                 }

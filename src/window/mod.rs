@@ -259,8 +259,7 @@ impl Window {
         self.view(name, None, self.stripes.sum(name)).run()
     }
 
-    /// A reader's view of a generation's marks, given a number of plain successes of about now.
-    pub(crate) fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
+    fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
         View { marks: &self.marks, stripes: &self.stripes, name, size, near }
     }
 }

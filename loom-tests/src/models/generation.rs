@@ -6,29 +6,33 @@ use crate::runner::Model;
 use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("generation::success_across_one", 10, || sleeper(COUNT, [0, 1], Kind::Plain, 1)),
-    Model::whole("generation::success_across_two", 10, || sleeper(COUNT, [0, 1], Kind::Plain, 2)),
-    Model::whole("generation::failure_across_one", 10, || sleeper(COUNT, [0, 1], Kind::Failure, 1)),
-    Model::whole("generation::failure_across_two", 10, || sleeper(COUNT, [0, 1], Kind::Failure, 2)),
-    Model::bounded("generation::failure_across_four", 3, 10, || {
+    Model::whole("generation::success_across_one", 21, || sleeper(COUNT, [0, 1], Kind::Plain, 1)),
+    Model::whole("generation::success_across_two", 81, || sleeper(COUNT, [0, 1], Kind::Plain, 2)),
+    Model::whole("generation::failure_across_one", 1_300, || {
+        sleeper(COUNT, [0, 1], Kind::Failure, 1)
+    }),
+    Model::whole("generation::failure_across_two", 4_700, || {
+        sleeper(COUNT, [0, 1], Kind::Failure, 2)
+    }),
+    Model::bounded("generation::failure_across_four", 3, 340, || {
         // The fourth generation has the same two low bits as the first.
         sleeper(COUNT, [0, 1], Kind::Failure, 4)
     }),
-    Model::whole("generation::seatless_success_across_one", 10, || {
+    Model::whole("generation::seatless_success_across_one", 100, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 1)
     }),
-    Model::whole("generation::seatless_success_across_two", 10, || {
+    Model::whole("generation::seatless_success_across_two", 420, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 2)
     }),
-    Model::whole("generation::bucket_across_one", 10, || sleeper(TIME, [0, 1], Kind::Failure, 1)),
-    Model::whole("generation::bucket_across_two", 10, || sleeper(TIME, [0, 1], Kind::Plain, 2)),
-    Model::whole("generation::seatless_bucket_across_one", 10, || {
+    Model::whole("generation::bucket_across_one", 490, || sleeper(TIME, [0, 1], Kind::Failure, 1)),
+    Model::whole("generation::bucket_across_two", 1_600, || sleeper(TIME, [0, 1], Kind::Plain, 2)),
+    Model::whole("generation::seatless_bucket_across_one", 3_900, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Plain, 1)
     }),
-    Model::whole("generation::seatless_bucket_across_two", 10, || {
+    Model::bounded("generation::seatless_bucket_across_two", 5, 2_400, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Failure, 2)
     }),
-    Model::bounded("generation::reset_between_two_recorders", 3, 10, reset_between),
+    Model::bounded("generation::reset_between_two_recorders", 3, 37_000, reset_between),
 ];
 
 /// Nothing trips, so that every outcome stays to be seen.
