@@ -555,5 +555,7 @@ impl Engine {
     }
 }
 
+// By path, since `loom-tests` includes this file by its own.
 #[cfg(test)]
+#[path = "stopped.rs"]
 mod stopped;
