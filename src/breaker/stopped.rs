@@ -136,3 +136,29 @@ fn a_mark_that_is_written_late_is_judged_where_it_stands() {
     let cause = view.judge_mark(late, known, &engine.rules());
     assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 3 }));
 }
+
+#[test]
+fn more_marks_in_flight_than_the_window_holds_hide_no_minimum() {
+    let mut config = config(4, 500_000, 4);
+    config.rules.slow_ppm = 1_000_000;
+    config.rules.slow_limit_ns = 5;
+    config.stripes = 5;
+    let engine = Engine::new(&config);
+    let name = engine.load();
+    record(&engine, SEAT, Kind::Failure);
+    record(&engine, SEAT, Kind::Failure);
+    let (marks, stripes) = engine.window.parts();
+    // Two successes have counted themselves and stop before they judge; three slow ones have written their marks.
+    for seat in [1, 2] {
+        assert!(stripes.count(seat, name, &|| true));
+    }
+    let known = Known { skips: false, crossed_at: marks.crossed_at(name) };
+    let slow: Vec<u64> = (0..3).map(|_| marks.take_ticket()).collect();
+    for ticket in &slow {
+        marks.write(*ticket, name, Mark { kind: Kind::Slow, before: 2 });
+    }
+    // Whoever judges first: two of the first four failed, in every order.
+    let view = engine.window.view(name, Some(4), 2);
+    let cause = view.judge_mark(slow[0], known, &engine.rules());
+    assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 4 }));
+}
