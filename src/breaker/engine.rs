@@ -346,7 +346,8 @@ impl Engine {
             } else {
                 era | 1
             };
-            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // E13: who reads this count and then the state reads this generation or a later one.
+            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -419,7 +420,7 @@ impl Engine {
             return None; // The ticket may be of a later generation.
         }
         state.settle(current, word.state());
-        self.window.prepare(current, ticket);
+        self.window.prepare(current, ticket, &|| self.load() == word);
         let generation = current + 1;
         let next = match to {
             Target::Open { from } => {

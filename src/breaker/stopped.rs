@@ -55,7 +55,8 @@ fn a_transition_that_slept_clears_no_shared_count_of_a_later_generation() {
     for _ in 0..5 {
         record(&engine, NO_SEAT, Kind::Plain);
     }
-    engine.window.prepare(0, ticket); // ... and goes on in generation 1.
+    // ... and goes on in generation 1.
+    engine.window.prepare(0, ticket, &|| engine.load() == Word::START);
     assert_eq!(counts(&engine).calls, 5);
 }
 
@@ -71,7 +72,7 @@ fn begun_by_a_thread_that_slept(failure_ppm: u32, min_calls: u32) -> Engine {
     }
     let generation = engine.shared.state.generation(word);
     engine.shared.state.settle(generation, word.state());
-    engine.window.prepare(generation, ticket);
+    engine.window.prepare(generation, ticket, &|| true);
     assert!(engine.shared.state.exchange(word, Word::name(State::Closed, generation + 1)));
     engine
 }

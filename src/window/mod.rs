@@ -23,7 +23,8 @@ use crate::sync::{fence, Ordering};
 /// threads' own counts, which are exact at rest. Arbitrary: a ring of half a mebibyte.
 const MAX_RUN_RING: u32 = 65_536;
 
-/// Slots of the ring beyond what the window needs, at least: tickets of threads that stopped before writing.
+/// Slots of the ring beyond what the window needs, at least; and at least two a stripe: a thread can leave one hole for
+/// good, with a ticket taken for a generation that was over, and hold another ticket that it has not written yet.
 const MIN_SPARE: usize = 16;
 
 pub(crate) struct Window {
@@ -68,7 +69,7 @@ impl Window {
         Window {
             kind,
             stripes: Stripes::new(stripes),
-            marks: Marks::new(entries.max(run), stripes.max(MIN_SPARE)),
+            marks: Marks::new(entries.max(run), MIN_SPARE.max(2 * stripes)),
         }
     }
 
@@ -107,9 +108,9 @@ impl Window {
 
     /// Notes where a generation that is about to begin begins, and clears what the one that ends can't need.
     ///
-    /// `ticket` was read while `current` was the generation.
-    pub(crate) fn prepare(&self, current: u64, ticket: u64) {
-        self.stripes.sweep(current);
+    /// `ticket` was read while `current` was the generation; `still_current` asks whether it still is.
+    pub(crate) fn prepare(&self, current: u64, ticket: u64, still_current: &dyn Fn() -> bool) {
+        self.stripes.sweep(current, still_current);
         self.marks.note_base(current + 1, ticket);
     }
 

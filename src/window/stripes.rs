@@ -140,16 +140,16 @@ impl Stripes {
         }
     }
 
-    /// Clears overflow words of generations before `current`, so that their few bits never meet twice.
+    /// Clears overflow words of any generation but `current`, so that their few bits never meet twice.
     ///
     /// Every transition does this before it leaves `current`. One that slept may find the words of a later generation:
     /// they stay.
-    pub(crate) fn sweep(&self, current: u64) {
+    pub(crate) fn sweep(&self, current: u64, still_current: &dyn Fn() -> bool) {
         let Overflow { count, breaks, run } = &*self.overflow;
         for (word, tag) in [(count, TAG), (breaks, TAG), (run, RUN_TAG)] {
-            let seen = word.load(Ordering::Relaxed);
-            let behind = current.wrapping_sub(tag.get(seen)) & tag.max();
-            if seen != 0 && (1..=tag.max() / 2).contains(&behind) {
+            // E6: acquires the state that the last writer saw: if that was a later one, the question is answered so.
+            let seen = word.load(Ordering::Acquire);
+            if seen != 0 && tag.get(seen) != current & tag.max() && still_current() {
                 // A lost race means that somebody has just written the word afresh.
                 let _ = word.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
             }

@@ -228,7 +228,7 @@ impl View<'_> {
                 return None;
             }
             let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
-            if gone_round && written > self.marks.slots() - self.marks.spare() {
+            if gone_round && written >= self.marks.slots() - self.marks.spare() {
                 // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
