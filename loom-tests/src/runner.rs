@@ -18,31 +18,24 @@ pub(crate) struct Model {
     body: fn(),
     /// Executions that it takes at least.
     floor: usize,
-    preemptions: Preemptions,
-}
-
-/// How often a schedule may take the processor from a thread that could go on.
-#[derive(Clone, Copy)]
-enum Preemptions {
-    Any,
-    /// Raised by `LOOM_MAX_PREEMPTIONS`.
-    AtMost(usize),
+    /// How often a schedule may take the processor from a thread that could go on; `None`: as often as it likes.
+    preemptions: Option<usize>,
 }
 
 impl Model {
-    /// A model that is searched to the end.
+    /// A small model, searched to the end.
     pub(crate) const fn whole(name: &'static str, floor: usize, body: fn()) -> Self {
-        Model { name, body, floor, preemptions: Preemptions::Any }
+        Model { name, body, floor, preemptions: None }
     }
 
-    /// A model that is searched up to a number of preemptions.
+    /// A model that is searched up to a number of preemptions; `LOOM_MAX_PREEMPTIONS` raises it.
     pub(crate) const fn bounded(
         name: &'static str,
         preemptions: usize,
         floor: usize,
         body: fn(),
     ) -> Self {
-        Model { name, body, floor, preemptions: Preemptions::AtMost(preemptions) }
+        Model { name, body, floor, preemptions: Some(preemptions) }
     }
 
     /// Searches on this thread; returns the number of executions.
@@ -51,11 +44,9 @@ impl Model {
         let count = Arc::clone(&executions);
         // Reads the environment: see loom's documentation for its variables.
         let mut builder = loom::model::Builder::new();
-        builder.max_branches = builder.max_branches.max(10_000);
-        builder.preemption_bound = match self.preemptions {
-            Preemptions::Any => None,
-            Preemptions::AtMost(bound) => Some(builder.preemption_bound.unwrap_or(0).max(bound)),
-        };
+        builder.max_branches = builder.max_branches.max(100_000);
+        let raised = builder.preemption_bound.unwrap_or(0);
+        builder.preemption_bound = self.preemptions.map(|bound| bound.max(raised));
         builder.check(move || {
             count.fetch_add(1, Ordering::Relaxed);
             (self.body)();

@@ -556,4 +556,5 @@ impl Engine {
 }
 
 #[cfg(test)]
+#[path = "engine/stopped.rs"] // Said, since `loom-tests` includes this file by path too.
 mod stopped;

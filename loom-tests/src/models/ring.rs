@@ -9,11 +9,11 @@ use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("ring::late_writer_and_later_lap", 57, late_writer),
-    Model::whole("ring::two_late_writers", 47, two_late_writers),
-    Model::whole("stripes::sum_counts_no_old_generation", 13, sum_of_new_generation),
-    Model::whole("stripes::two_seatless_threads", 12, two_seatless),
-    Model::whole("stripes::run_is_not_taken_for_a_new_one", 13, run_of_old_length),
+    Model::whole("ring::late_writer_and_later_lap", 670, late_writer),
+    Model::whole("ring::two_late_writers", 1_500, two_late_writers),
+    Model::whole("stripes::sum_counts_no_old_generation", 44, sum_of_new_generation),
+    Model::whole("stripes::two_seatless_threads", 87, two_seatless),
+    Model::whole("stripes::run_is_not_taken_for_a_new_one", 44, run_of_old_length),
 ];
 
 fn name(generation: u64) -> Word {
