@@ -11,6 +11,9 @@ use std::time::Instant;
 
 use crate::models;
 
+/// Executions of a model that is large: about a second.
+const LARGE: usize = 2_000;
+
 /// One race: the body is run under every schedule.
 #[derive(Clone, Copy)]
 pub(crate) struct Model {
@@ -80,13 +83,15 @@ impl Model {
 
 /// Runs the models whose names contain one of the arguments, all of them if there is none.
 ///
-/// `--first` starts no further model once one has failed.
+/// `--first` starts no further model once one has failed; `--small` leaves out the large ones.
 pub fn run() -> ExitCode {
     let (flags, wanted): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    let first = flags.iter().any(|flag| flag == "--first");
+    let is_set = |name| flags.iter().any(|flag| flag == name);
+    let (first, small) = (is_set("--first"), is_set("--small"));
     let is_wanted = |model: &&Model| {
-        wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str()))
+        (model.floor < LARGE || !small)
+            && (wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str())))
     };
     let mut left: Vec<Model> = models::ALL.concat().iter().filter(is_wanted).copied().collect();
     // Taken from the end: the small ones first.

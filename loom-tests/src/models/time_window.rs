@@ -44,6 +44,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::whole("time_window::two_seatless_sides_of_a_seam", 670, || two_sides([SEATLESS; 2])),
     Model::bounded("time_window::seatless_late_bucket", 3, 800, seatless_late_bucket),
     Model::bounded("time_window::old_window_sees_no_new_count", 3, 3_500, old_window),
+    Model::bounded("time_window::new_generation_sees_no_old_count", 3, 2, new_generation),
     Model::whole("time_window::new_window_sees_no_old_count", 320, new_window),
 ];
 
@@ -121,4 +122,15 @@ fn new_window() {
     );
     assert!(calls <= 1, "a new bucket holds no count of the old one: {calls}");
     assert_eq!(buckets.counts(NAME, 2).calls, 1, "no outcome is lost");
+}
+
+/// E5: the buckets are empty before they have the new generation's name.
+fn new_generation() {
+    const NEXT: Word = Word::name(State::Closed, 1);
+    let (_, calls, _) = race(
+        two_successes(),
+        |buckets| buckets.count(0, NEXT, 0, S, &|| true),
+        |buckets| buckets.counts(NEXT, 0).calls,
+    );
+    assert!(calls <= 1, "a new generation holds no count of the old one: {calls}");
 }
