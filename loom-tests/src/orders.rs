@@ -6,7 +6,7 @@
 use crate::breaker::rules::{reaches, Rules, WindowConfig};
 use crate::outcome::Recorded;
 use crate::phase::State;
-use crate::race::{config, start, Breaker, Gate};
+use crate::race::{config, start, Breaker};
 use crate::window::counts::{Counts, Kind};
 use std::sync::Arc;
 
@@ -36,14 +36,13 @@ pub(crate) fn check(
             breaker.record(seat, name, *kind, 0);
         }
     };
-    let gate = Gate::new();
     let spawned: Vec<_> = others
         .iter()
-        .map(|&(seat, outcomes)| {
-            start(&breaker, &gate, move |breaker| record_all(breaker, seat, outcomes))
+        .zip(1..)
+        .map(|(&(seat, outcomes), number)| {
+            start(number, &breaker, move |breaker| record_all(breaker, seat, outcomes))
         })
         .collect();
-    gate.pass();
     record_all(&breaker, last_seat, last_outcomes);
     for thread in spawned {
         thread.join().unwrap();

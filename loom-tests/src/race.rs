@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread::{self, JoinHandle};
 
 use crate::breaker::engine::{Change, Engine, Target};
@@ -12,24 +11,8 @@ use crate::breaker::rules::{
 use crate::breaker::state::Word;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
+use crate::sync::set_number;
 use crate::window::counts::{Counts, Kind};
-
-/// What every thread of a race passes first, so that each of them comes first in some execution.
-///
-/// loom remembers the last access of a word only. A thread that has just read a word itself no longer sees that
-/// another one had read it before; so it matters which thread the search begins with.
-pub(crate) struct Gate(AtomicUsize);
-
-impl Gate {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Gate(AtomicUsize::new(0)))
-    }
-
-    pub(crate) fn pass(&self) {
-        // Two exchanges of a word never commute, so both orders are tried. Relaxed: it orders nothing else.
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Runs two threads on the same things to the end.
 pub(crate) fn race<T, A, B>(
@@ -41,9 +24,8 @@ where
     T: 'static,
     A: 'static,
 {
-    let (shared, gate) = (Arc::new(shared), Gate::new());
-    let first = start(&shared, &gate, first);
-    gate.pass();
+    let shared = Arc::new(shared);
+    let first = start(1, &shared, first);
     let of_second = second(&shared);
     (first.join().unwrap(), of_second, shared)
 }
@@ -60,23 +42,22 @@ where
     A: 'static,
     B: 'static,
 {
-    let (shared, gate) = (Arc::new(shared), Gate::new());
-    let first = start(&shared, &gate, first);
-    let second = start(&shared, &gate, second);
-    gate.pass();
+    let shared = Arc::new(shared);
+    let first = start(1, &shared, first);
+    let second = start(2, &shared, second);
     let of_third = third(&shared);
     (first.join().unwrap(), second.join().unwrap(), of_third, shared)
 }
 
-/// Starts one thread of a race.
+/// Starts a thread of a race; the one that starts it is number 0.
 pub(crate) fn start<T: 'static, A: 'static>(
+    number: usize,
     shared: &Arc<T>,
-    gate: &Arc<Gate>,
     body: impl FnOnce(&T) -> A + 'static,
 ) -> JoinHandle<A> {
-    let (shared, gate) = (Arc::clone(shared), Arc::clone(gate));
+    let shared = Arc::clone(shared);
     thread::spawn(move || {
-        gate.pass();
+        set_number(number);
         body(&shared)
     })
 }

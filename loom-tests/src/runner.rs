@@ -11,6 +11,9 @@ use std::time::Instant;
 
 use crate::models;
 
+/// Executions of a model that is large: about a second.
+const LARGE: usize = 2_000;
+
 /// One race: the body is run under every schedule.
 #[derive(Clone, Copy)]
 pub(crate) struct Model {
@@ -18,31 +21,24 @@ pub(crate) struct Model {
     body: fn(),
     /// Executions that it takes at least.
     floor: usize,
-    preemptions: Preemptions,
-}
-
-/// How often a schedule may take the processor from a thread that could go on.
-#[derive(Clone, Copy)]
-enum Preemptions {
-    Any,
-    /// Raised by `LOOM_MAX_PREEMPTIONS`.
-    AtMost(usize),
+    /// How often a schedule may take the processor from a thread that could go on; `None`: as often as it likes.
+    preemptions: Option<usize>,
 }
 
 impl Model {
-    /// A model that is searched to the end.
+    /// A small model, searched to the end.
     pub(crate) const fn whole(name: &'static str, floor: usize, body: fn()) -> Self {
-        Model { name, body, floor, preemptions: Preemptions::Any }
+        Model { name, body, floor, preemptions: None }
     }
 
-    /// A model that is searched up to a number of preemptions.
+    /// A model that is searched up to a number of preemptions; `LOOM_MAX_PREEMPTIONS` raises it.
     pub(crate) const fn bounded(
         name: &'static str,
         preemptions: usize,
         floor: usize,
         body: fn(),
     ) -> Self {
-        Model { name, body, floor, preemptions: Preemptions::AtMost(preemptions) }
+        Model { name, body, floor, preemptions: Some(preemptions) }
     }
 
     /// Searches on this thread; returns the number of executions.
@@ -51,11 +47,9 @@ impl Model {
         let count = Arc::clone(&executions);
         // Reads the environment: see loom's documentation for its variables.
         let mut builder = loom::model::Builder::new();
-        builder.max_branches = builder.max_branches.max(10_000);
-        builder.preemption_bound = match self.preemptions {
-            Preemptions::Any => None,
-            Preemptions::AtMost(bound) => Some(builder.preemption_bound.unwrap_or(0).max(bound)),
-        };
+        builder.max_branches = builder.max_branches.max(100_000);
+        let raised = builder.preemption_bound.unwrap_or(0);
+        builder.preemption_bound = self.preemptions.map(|bound| bound.max(raised));
         builder.check(move || {
             count.fetch_add(1, Ordering::Relaxed);
             (self.body)();
@@ -89,13 +83,15 @@ impl Model {
 
 /// Runs the models whose names contain one of the arguments, all of them if there is none.
 ///
-/// `--first` starts no further model once one has failed.
+/// `--first` starts no further model once one has failed; `--small` leaves out the large ones.
 pub fn run() -> ExitCode {
     let (flags, wanted): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    let first = flags.iter().any(|flag| flag == "--first");
+    let is_set = |name| flags.iter().any(|flag| flag == name);
+    let (first, small) = (is_set("--first"), is_set("--small"));
     let is_wanted = |model: &&Model| {
-        wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str()))
+        (model.floor < LARGE || !small)
+            && (wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str())))
     };
     let mut left: Vec<Model> = models::ALL.concat().iter().filter(is_wanted).copied().collect();
     // Taken from the end: the small ones first.

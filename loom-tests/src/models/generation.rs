@@ -6,33 +6,39 @@ use crate::runner::Model;
 use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("generation::success_across_one", 21, || sleeper(COUNT, [0, 1], Kind::Plain, 1)),
-    Model::whole("generation::success_across_two", 81, || sleeper(COUNT, [0, 1], Kind::Plain, 2)),
-    Model::whole("generation::failure_across_one", 1_300, || {
+    Model::whole("generation::success_across_one", 180, || sleeper(COUNT, [0, 1], Kind::Plain, 1)),
+    Model::whole("generation::success_across_two", 1_400, || {
+        sleeper(COUNT, [0, 1], Kind::Plain, 2)
+    }),
+    Model::bounded("generation::failure_across_one", 3, 670, || {
         sleeper(COUNT, [0, 1], Kind::Failure, 1)
     }),
-    Model::whole("generation::failure_across_two", 4_700, || {
+    Model::bounded("generation::failure_across_two", 3, 1_100, || {
         sleeper(COUNT, [0, 1], Kind::Failure, 2)
     }),
-    Model::bounded("generation::failure_across_four", 3, 340, || {
+    Model::bounded("generation::failure_across_four", 3, 2_600, || {
         // The fourth generation has the same two low bits as the first.
         sleeper(COUNT, [0, 1], Kind::Failure, 4)
     }),
-    Model::whole("generation::seatless_success_across_one", 100, || {
+    Model::bounded("generation::seatless_success_across_one", 3, 320, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 1)
     }),
-    Model::whole("generation::seatless_success_across_two", 420, || {
+    Model::bounded("generation::seatless_success_across_two", 3, 1_100, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 2)
     }),
-    Model::whole("generation::bucket_across_one", 490, || sleeper(TIME, [0, 1], Kind::Failure, 1)),
-    Model::whole("generation::bucket_across_two", 1_600, || sleeper(TIME, [0, 1], Kind::Plain, 2)),
-    Model::whole("generation::seatless_bucket_across_one", 3_900, || {
+    Model::bounded("generation::bucket_across_one", 3, 330, || {
+        sleeper(TIME, [0, 1], Kind::Failure, 1)
+    }),
+    Model::bounded("generation::bucket_across_two", 3, 710, || {
+        sleeper(TIME, [0, 1], Kind::Plain, 2)
+    }),
+    Model::bounded("generation::seatless_bucket_across_one", 3, 2_100, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Plain, 1)
     }),
-    Model::bounded("generation::seatless_bucket_across_two", 5, 2_400, || {
+    Model::bounded("generation::seatless_bucket_across_two", 3, 4_800, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Failure, 2)
     }),
-    Model::bounded("generation::reset_between_two_recorders", 3, 37_000, reset_between),
+    Model::bounded("generation::reset_between_two_recorders", 2, 14_000, reset_between),
 ];
 
 /// Nothing trips, so that every outcome stays to be seen.

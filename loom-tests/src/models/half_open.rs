@@ -9,16 +9,16 @@ use crate::race::{config, race, race3, rate, Breaker, TICK};
 use crate::runner::Model;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("half_open::free_places_are_granted", 34, free_places),
-    Model::whole("half_open::give_back_and_grant", 14, give_back_and_grant),
-    Model::bounded("half_open::give_back_and_two_grants", 3, 360, give_back_and_two_grants),
-    Model::whole("half_open::success_and_failure_of_probes", 150, success_and_failure),
-    Model::whole("half_open::last_two_successes", 62, last_two_successes),
-    Model::whole("half_open::two_deciding_outcomes", 11_000, two_deciding_outcomes),
-    Model::whole("half_open::lapse_and_late_report", 6_100, lapse_and_late_report),
-    Model::whole("half_open::two_notice_the_lapse", 4_600, two_notice_the_lapse),
-    Model::whole("half_open::lapse_and_grant", 120, lapse_and_grant),
-    Model::whole("half_open::lapse_and_give_back", 96, lapse_and_give_back),
+    Model::whole("half_open::free_places_are_granted", 400, free_places),
+    Model::whole("half_open::give_back_and_grant", 40, give_back_and_grant),
+    Model::bounded("half_open::give_back_and_two_grants", 3, 1_100, give_back_and_two_grants),
+    Model::bounded("half_open::success_and_failure_of_probes", 3, 480, success_and_failure),
+    Model::whole("half_open::last_two_successes", 5_000, last_two_successes),
+    Model::bounded("half_open::two_deciding_outcomes", 3, 8_500, two_deciding_outcomes),
+    Model::bounded("half_open::lapse_and_late_report", 3, 4_000, lapse_and_late_report),
+    Model::bounded("half_open::two_notice_the_lapse", 3, 2_900, two_notice_the_lapse),
+    Model::bounded("half_open::lapse_and_grant", 3, 270, lapse_and_grant),
+    Model::bounded("half_open::lapse_and_give_back", 3, 250, lapse_and_give_back),
 ];
 
 const fn half_open(kind: HalfOpenKind, places: u32, decide_at: u32) -> Config {

@@ -6,20 +6,20 @@ use crate::runner::Model;
 use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("reading::number_of_the_open_period", 46_000, open_period),
-    Model::whole("reading::successes", 14_000, || {
+    Model::bounded("reading::number_of_the_open_period", 3, 9_200, open_period),
+    Model::bounded("reading::successes", 3, 5_300, || {
         one_generation(COUNT, 0, Kind::Plain, &[Step::Reset, Step::Record, Step::Record])
     }),
-    Model::bounded("reading::failures", 4, 4_000, || {
+    Model::bounded("reading::failures", 3, 13_000, || {
         one_generation(COUNT, 0, Kind::Failure, &[Step::Reset, Step::Reset])
     }),
-    Model::bounded("reading::seatless_successes", 4, 12_000, || {
+    Model::bounded("reading::seatless_successes", 3, 41_000, || {
         one_generation(COUNT, SEATLESS, Kind::Plain, &[Step::Reset, Step::Reset])
     }),
-    Model::bounded("reading::buckets", 3, 22_000, || {
+    Model::bounded("reading::buckets", 2, 11_000, || {
         one_generation(TIME, 0, Kind::Plain, &[Step::Reset, Step::Record])
     }),
-    Model::whole("reading::seatless_buckets", 760, || {
+    Model::bounded("reading::seatless_buckets", 3, 810, || {
         one_generation(TIME, SEATLESS, Kind::Plain, &[Step::Reset, Step::Record])
     }),
 ];

@@ -9,11 +9,14 @@ use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("ring::late_writer_and_later_lap", 57, late_writer),
-    Model::whole("ring::two_late_writers", 47, two_late_writers),
-    Model::whole("stripes::sum_counts_no_old_generation", 13, sum_of_new_generation),
-    Model::whole("stripes::two_seatless_threads", 12, two_seatless),
-    Model::whole("stripes::run_is_not_taken_for_a_new_one", 13, run_of_old_length),
+    Model::whole("ring::late_writer_and_later_lap", 670, late_writer),
+    Model::whole("ring::two_late_writers", 1_500, two_late_writers),
+    Model::whole("stripes::sum_counts_no_old_generation", 44, sum_of_new_generation),
+    Model::whole("stripes::breaks_count_no_old_generation", 2, breaks_of_new_generation),
+    Model::whole("stripes::run_of_new_generation_is_no_old_one", 2, run_of_new_generation),
+    Model::whole("stripes::run_has_not_the_length_of_the_next", 2, run_of_new_length),
+    Model::whole("stripes::two_seatless_threads", 87, two_seatless),
+    Model::whole("stripes::run_is_not_taken_for_a_new_one", 44, run_of_old_length),
 ];
 
 fn name(generation: u64) -> Word {
@@ -73,6 +76,34 @@ fn sum_of_new_generation() {
     assert_eq!(stripes.sum(name(1)), 1, "no success is lost");
 }
 
+/// E5: the same for what breaks runs.
+fn breaks_of_new_generation() {
+    let stripes = Stripes::new(1);
+    for _ in 0..3 {
+        stripes.count_break(0, name(0), &|| true);
+    }
+    let (_, breaks, _) = race(
+        stripes,
+        |stripes| stripes.count_break(0, name(1), &|| true),
+        |stripes| stripes.breaks(name(1), 0),
+    );
+    assert!(breaks <= 1, "a sum counts no slow success of an old generation");
+}
+
+/// E5: the same for the length of a run.
+fn run_of_new_generation() {
+    let stripes = Stripes::new(1);
+    for _ in 0..3 {
+        stripes.count_failure(0, name(0), 0, &|| true);
+    }
+    let (_, run, _) = race(
+        stripes,
+        |stripes| stripes.count_failure(0, name(1), 0, &|| true),
+        |stripes| stripes.run_after(name(1), 0),
+    );
+    assert!(run <= 1, "a run holds no failure of an old generation");
+}
+
 fn two_seatless() {
     let count = |stripes: &Stripes| stripes.count(SEATLESS, name(0), &|| true);
     let (_, _, stripes) = race(Stripes::new(0), count, count);
@@ -91,4 +122,19 @@ fn run_of_old_length() {
         |stripes| stripes.run_after(name(0), 1),
     );
     assert!(run <= 1, "the length of an old run is not that of a new one");
+}
+
+/// E11: the number of successes again, after the length.
+fn run_of_new_length() {
+    let stripes = Stripes::new(1);
+    stripes.count_failure(0, name(0), 0, &|| true);
+    let (_, run, _) = race(
+        stripes,
+        |stripes| {
+            stripes.count_failure(0, name(0), 1, &|| true);
+            stripes.count_failure(0, name(0), 1, &|| true);
+        },
+        |stripes| stripes.run_after(name(0), 0),
+    );
+    assert!(run <= 1, "the length of a new run is not that of an old one");
 }
