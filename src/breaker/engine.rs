@@ -112,9 +112,9 @@ impl Engine {
         self.shared.limits.slow_limit_ns()
     }
 
-    /// What a permit remembers as its start; `None` if that is the clock's reading.
+    /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
-    pub(crate) fn start(&self) -> Option<u64> {
+    pub(crate) fn start(&self) -> u64 {
         self.shared.limits.start()
     }
 
@@ -140,6 +140,17 @@ impl Engine {
     }
 
     // ===== acquiring, where the answer depends on the time =====
+
+    /// Nanoseconds until the open time of a word that was read just now is over, if the word alone can tell.
+    ///
+    /// Most refusals end here; `acquire` answers the same, and everything else.
+    #[inline]
+    pub(crate) fn surely_open_for(&self, word: Word, now: u64) -> Option<u64> {
+        match word.state() {
+            State::Open => word.open_for(now).filter(|wait| *wait <= STEP_BACK_NS),
+            _ => None,
+        }
+    }
 
     /// Asks for permission; grants the name of a generation.
     ///

@@ -23,8 +23,8 @@ const BY_RATE: Field = DECIDE_AT.then(1);
 pub(crate) const UNTIMED: u64 = u64::MAX;
 /// What it remembers when only the bucket needs the time.
 pub(crate) const BUCKETED: u64 = u64::MAX - 1;
-/// In `Limits::start`: calls are timed.
-const TIMED: u64 = 0;
+/// In `Limits::start`: calls are timed, so permits remember the clock's reading.
+pub(crate) const TIMED: u64 = 0;
 
 pub(crate) struct Limits {
     /// What permits remember as their start: one of the constants above.
@@ -76,13 +76,10 @@ impl Limits {
         }
     }
 
-    /// What a permit remembers as its start; `None` if that is the clock's reading, because calls are timed.
+    /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
-    pub(crate) fn start(&self) -> Option<u64> {
-        match self.start.load(Ordering::Relaxed) {
-            TIMED => None,
-            start => Some(start),
-        }
+    pub(crate) fn start(&self) -> u64 {
+        self.start.load(Ordering::Relaxed)
     }
 
     /// The limit beyond which a call is slow, if there is one.

@@ -38,7 +38,7 @@ enum Kinds {
     },
     /// `runs`: a run limit stands beside the window, so successes are counted in the stripes as well.
     Time {
-        buckets: Box<Buckets>,
+        buckets: Buckets,
         runs: bool,
     },
     Consecutive,
@@ -60,7 +60,7 @@ impl Window {
             WindowConfig::Count { size } => (Kinds::Count { size: size.into() }, size as usize),
             WindowConfig::Time { length_ns, buckets } => {
                 let grid = Grid::new(length_ns, buckets);
-                let buckets = Box::new(Buckets::new(grid, stripes));
+                let buckets = Buckets::new(grid, stripes);
                 (Kinds::Time { buckets, runs: rules.run > 0 }, 1)
             }
             WindowConfig::Consecutive => (Kinds::Consecutive, 1),
@@ -193,7 +193,7 @@ impl Window {
         self.count_success(record).then_some(())?;
         let Record { seat, name, rules, .. } = *record;
         if size.is_none() || record.judging == Judging::CountOnly || !rules.has_rate() {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
             return Some(None);
         }
         // E1: of the outcomes that together reach the minimum, each counts itself before its fence and reads the
@@ -202,7 +202,7 @@ impl Window {
         let view = self.view(name, size, self.stripes.sum(name));
         let (reached, cause) = view.judge_success(rules);
         if reached {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
         }
         Some(cause)
     }

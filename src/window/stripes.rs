@@ -13,11 +13,6 @@ use crate::sync::{fence, AtomicU64, Ordering};
 /// No generation's name: states have codes up to 5.
 const NONE: u64 = u64::MAX;
 
-/// In `Stripe::count`: set once this thread has seen the minimum of calls reached in this generation.
-const WARM: u64 = 1;
-/// In `Stripe::count`: one success.
-const ONE: u64 = 2;
-
 /// In the overflow words: the count below, the generation's low bits above.
 ///
 /// 2^42 successes of overflow threads in one generation (an hour at one a nanosecond) and the count runs into its
@@ -37,7 +32,13 @@ const RUN_TAG: Field = BEFORE.then(16);
 pub(crate) struct Stripe {
     /// The name of the generation that the rest belongs to.
     generation: AtomicU64,
-    /// Plain successes times two, plus the warm bit.
+    /// The name of the latest generation in which this thread has seen the minimum of calls reached; only the owner
+    /// reads it.
+    ///
+    /// A word beside the count and not a bit in it, so that the hot path asks one question for generation and minimum,
+    /// and adds to the count where it lies.
+    warm: AtomicU64,
+    /// Plain successes.
     count: AtomicU64,
     /// Slow successes, where they leave marks and a limit on runs is set: they break a run as well.
     breaks: AtomicU64,
@@ -62,6 +63,7 @@ impl Stripe {
     fn new() -> Self {
         Stripe {
             generation: AtomicU64::new(NONE),
+            warm: AtomicU64::new(NONE),
             count: AtomicU64::new(0),
             breaks: AtomicU64::new(0),
             run_before: AtomicU64::new(0),
@@ -108,11 +110,11 @@ impl Stripes {
         let Some(stripe) = self.stripes.get(seat) else {
             return false;
         };
-        let count = stripe.count.load(Ordering::Relaxed);
-        if stripe.generation.load(Ordering::Relaxed) != name.bits() || count & WARM == 0 {
+        // Warm in this generation, so the count is this generation's too.
+        if stripe.warm.load(Ordering::Relaxed) != name.bits() {
             return false;
         }
-        stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
+        stripe.count.store(stripe.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         true
     }
 
@@ -122,7 +124,7 @@ impl Stripes {
             Some(stripe) => {
                 stripe.enter(name);
                 let count = stripe.count.load(Ordering::Relaxed);
-                stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
+                stripe.count.store(count.wrapping_add(1), Ordering::Relaxed);
                 true
             }
             None => {
@@ -132,11 +134,10 @@ impl Stripes {
         }
     }
 
-    /// Notes that this thread has seen the minimum reached.
-    pub(crate) fn set_warm(&self, seat: usize) {
+    /// Notes that this thread, which has counted in this generation, has seen the minimum reached.
+    pub(crate) fn set_warm(&self, seat: usize, name: Word) {
         if let Some(stripe) = self.stripes.get(seat) {
-            let count = stripe.count.load(Ordering::Relaxed);
-            stripe.count.store(count | WARM, Ordering::Relaxed);
+            stripe.warm.store(name.bits(), Ordering::Relaxed);
         }
     }
 
@@ -167,7 +168,7 @@ impl Stripes {
             if stripe.generation.load(Ordering::Acquire) == name.bits() {
                 // If the owner has moved on since, its count is of a later generation: then the caller's is over, and
                 // whatever it concludes meets a state word that has changed.
-                sum += stripe.count.load(Ordering::Relaxed) / ONE;
+                sum += stripe.count.load(Ordering::Relaxed);
             }
         }
         sum
