@@ -72,7 +72,16 @@ impl Window {
     /// The outcomes of the last `length`, in 10 buckets unless [`buckets`](Window::buckets) says otherwise.
     ///
     /// With `b` buckets, bucket `k` covers `[k * length / b, (k + 1) * length / b)` of the clock's own time; the
-    /// window is the current bucket and the `b - 1` before it.
+    /// window is the current bucket and the `b - 1` before it. An outcome belongs to the bucket of the instant at which
+    /// it is recorded.
+    ///
+    /// # When the clock steps back
+    ///
+    /// A bucket is never replaced by an earlier one. While the clock is behind its furthest reading the window ends with
+    /// the bucket of the present reading, and shows what has not been replaced by later buckets of the thread that
+    /// recorded it; an outcome whose bucket has been replaced is accepted and shown nowhere. Once time has caught up the
+    /// window is right again. A bucket that lies more than 19.5 hours (and a window) ahead is taken for the mistake of a
+    /// clock and replaced.
     pub const fn time(length: Duration) -> Self {
         Window { kind: WindowKind::Time(length), buckets: None }
     }
@@ -328,6 +337,10 @@ impl<C: Clock> Builder<C> {
     }
 
     /// How long the breaker stays open; 30 s by default.
+    ///
+    /// On a clock that does not step back the real wait is the one asked for and at most 1.1 ms more. If the clock steps
+    /// back, the wait ends when it has caught up; a rest that is more than 19.5 hours longer than what was asked for is
+    /// taken for the mistake of a clock, and over.
     pub fn open_wait(mut self, wait: OpenWait) -> Self {
         self.open_wait = wait;
         self
@@ -339,8 +352,11 @@ impl<C: Clock> Builder<C> {
         self
     }
 
-    /// The lease of half-open probes: outstanding ones count as failed this long after the last sign of life; 60 s by
-    /// default.
+    /// The lease of half-open probes: outstanding ones count as failed this long after the last grant, report or
+    /// give-back; 60 s by default.
+    ///
+    /// It should be longer than the call's own timeout. A sign of life that lies more than 19.5 hours ahead of the clock
+    /// is taken for the mistake of a clock: the probes are lost at once.
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
         self.probe_timeout = timeout;
         self
@@ -354,7 +370,8 @@ impl<C: Clock> Builder<C> {
 
     /// How many threads record their outcomes each in words of its own; twice the cores, at least 8, by default.
     ///
-    /// Threads beyond that share words, and their reports are lock-free instead of wait-free. 1 to 1,024.
+    /// Threads beyond that share words, and their reports are lock-free instead of wait-free; in a time window such
+    /// threads together count at most 134,217,727 outcomes of a kind in a bucket. 1 to 1,024.
     pub fn stripes(mut self, stripes: u32) -> Self {
         self.stripes = Some(stripes);
         self

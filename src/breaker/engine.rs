@@ -565,3 +565,8 @@ impl Engine {
         self.shared.limits.rules()
     }
 }
+
+// By path, since `loom-tests` includes this file by its own.
+#[cfg(test)]
+#[path = "stopped.rs"]
+mod stopped;

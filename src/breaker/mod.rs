@@ -128,6 +128,14 @@ pub struct CircuitBreaker<C = DefaultClock> {
 
 impl CircuitBreaker<DefaultClock> {
     /// Starts a builder with the default settings.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn builder() -> Builder<DefaultClock> {
         Builder::new()
     }
@@ -146,11 +154,27 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     /// The name given to the builder.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Settings that are legal and idle, in words; empty for most.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

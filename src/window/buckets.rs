@@ -28,9 +28,7 @@ const ONE: u64 = 2;
 /// does is 2^-27 each time an old count is met.
 const COUNT: Field = Field::first(27);
 const PENDING: Field = COUNT.then(10);
-const HASH: Field = PENDING.then(27);
-const _: () = assert!(HASH.is_last());
-
+const HASH: Field = PENDING.last(27);
 /// In the word of the newest shared bucket: its number, and the low bits of its generation.
 const NEWEST: Field = Field::first(48);
 const NEWEST_ERA: Field = NEWEST.then(16);
@@ -357,21 +355,25 @@ impl Buckets {
         stripe.length.store(length, Ordering::Relaxed);
     }
 
-    /// What an outcome that was just counted makes of the window, and whether the minimum is reached.
+    /// What the window is after an outcome at an instant, and whether the minimum is reached.
+    ///
+    /// An outcome that was not kept is judged too: its window may hold buckets that no judgement has seen together, if
+    /// the clock stepped back when they were filled.
     pub(crate) fn judge(
         &self,
         seat: usize,
         name: Word,
-        at: Counted,
+        now: u64,
         rules: &Rules,
     ) -> (bool, Option<TransitionCause>) {
+        let number = self.grid.number(now);
         // E1: of two outcomes that together make a verdict, each counts itself before its fence and reads the other
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
-        let (found, newest) = self.find(name, at.number, Some(seat));
+        let (found, newest) = self.find(name, number, Some(seat));
         let cause = found.judge(rules);
         let reached = found.total().calls >= u64::from(rules.min_calls);
-        if cause.is_some() || newest <= at.number || !self.grid.holds(newest, at.number) {
+        if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
         // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.
@@ -411,6 +413,7 @@ impl Buckets {
                 if !self.grid.holds(last, number) {
                     continue;
                 }
+                // E9, reading end.
                 let counts = bucket.counts.each_ref().map(|count| count.load(Ordering::Acquire));
                 if bucket.number.load(Ordering::Relaxed) != number {
                     continue; // Replaced meanwhile, by a bucket that this window does not hold.
@@ -468,6 +471,7 @@ impl Buckets {
         let mut seen = word.load(Ordering::Relaxed);
         while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
             let next = PENDING.set(seen, PENDING.get(seen) - 1);
+            // E9: as in `settle`.
             match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -485,6 +489,7 @@ impl Buckets {
             };
             let hash = hash(name, number);
             for kind in Kind::ALL {
+                // E9 and E6, reading end.
                 let word = shared.counts[kind as usize].load(Ordering::Acquire);
                 if word != 0 && HASH.get(word) == hash {
                     let pending = PENDING.get(word);

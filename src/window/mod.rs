@@ -113,6 +113,11 @@ impl Window {
         self.marks.note_base(current + 1, ticket);
     }
 
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (&Marks, &Stripes) {
+        (&self.marks, &self.stripes)
+    }
+
     pub(crate) fn next_ticket(&self) -> u64 {
         self.marks.next_ticket()
     }
@@ -169,16 +174,16 @@ impl Window {
     ) -> Option<Verdict> {
         let Record { seat, name, now, kind, rules, .. } = *record;
         let at = match buckets.count(seat, name, now, kind, record.still_current) {
-            Placed::Here(at) => at,
-            Placed::Nowhere => return Some(Verdict { cause: by_run, settle: None }),
+            Placed::Here(at) => Some(at),
+            Placed::Nowhere => None,
             Placed::Over => return None,
         };
         let (warm, by_window) = match record.judging {
-            Judging::Judge => buckets.judge(seat, name, at, rules),
+            Judging::Judge => buckets.judge(seat, name, now, rules),
             Judging::CountOnly => (true, None),
         };
         let warm = warm || !rules.has_rate();
-        Some(Verdict { cause: by_window.or(by_run), settle: Some((at, kind, warm)) })
+        Some(Verdict { cause: by_window.or(by_run), settle: at.map(|at| (at, kind, warm)) })
     }
 
     fn count_success(&self, record: &Record<'_>) -> bool {
@@ -259,7 +264,8 @@ impl Window {
         self.view(name, None, self.stripes.sum(name)).run()
     }
 
-    fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
+    /// A reader's view of a generation's marks, given a number of plain successes of about now.
+    pub(crate) fn view(&self, name: Word, size: Option<u64>, near: u64) -> View<'_> {
         View { marks: &self.marks, stripes: &self.stripes, name, size, near }
     }
 }

@@ -13,4 +13,5 @@ mod story;
 mod strategies;
 mod subject;
 mod threads;
+mod tidy;
 mod vectors;

@@ -292,3 +292,69 @@ fn a_breaker_built_at_the_end_of_its_clock_is_of_use() {
     succeed(&breaker, 1);
     assert_eq!(breaker.state(), State::Closed);
 }
+
+/// One reading of a clock that was wrong must not hold a breaker when the clock is right again (section 6: no wedge).
+#[test]
+fn one_wild_reading_of_the_clock_holds_no_probe() {
+    let (breaker, clock, _) = stage(CircuitBreaker::builder().half_open(HalfOpen::probes(1)));
+    breaker.half_open();
+    clock.set(Duration::MAX);
+    breaker.try_acquire().unwrap().ignore();
+    clock.set(secs(5));
+    let lost = breaker.try_acquire().expect("the place was given back");
+    std::mem::forget(lost);
+    clock.advance(secs(60));
+    assert_eq!(breaker.state(), State::Open, "the lease of the lost probe is over");
+    clock.advance(secs(31));
+    assert_eq!(breaker.try_acquire().unwrap().success(), Recorded::Counted);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_probe_that_was_lost_at_a_wild_reading_of_the_clock_is_lost() {
+    let (breaker, clock, _) = stage(CircuitBreaker::builder().half_open(HalfOpen::probes(1)));
+    breaker.half_open();
+    clock.set(Duration::MAX);
+    std::mem::forget(breaker.try_acquire().unwrap());
+    clock.set(secs(5));
+    assert_eq!(breaker.state(), State::Open, "nobody knows when the probe was granted");
+    assert!(
+        breaker.try_acquire().is_err(),
+        "the lease is committed, and the open time runs from now"
+    );
+    clock.advance(secs(31));
+    assert!(breaker.try_acquire().is_ok());
+}
+
+#[test]
+fn one_wild_reading_of_the_clock_holds_nothing_open() {
+    let (breaker, clock, _) = stage(CircuitBreaker::builder());
+    clock.set(secs(86_400 * 365));
+    breaker.trip();
+    assert_waits(refused(&breaker).retry_after(), secs(30));
+    clock.set(secs(5));
+    assert!(breaker.try_acquire().is_ok(), "a year too long is not what was asked for");
+    // A step that a clock may well make back is waited out.
+    breaker.trip();
+    clock.set(secs(4));
+    assert!(breaker.try_acquire().is_err());
+    clock.set(secs(36));
+    assert!(breaker.try_acquire().is_ok());
+}
+
+/// "After every counted outcome the rules judge" (section 3), also one whose own bucket a later one has replaced.
+#[test]
+fn an_outcome_that_is_shown_nowhere_is_judged_all_the_same() {
+    let window = Window::time(secs(3)).buckets(3);
+    let (breaker, clock, _) = stage(CircuitBreaker::builder().window(window).failure_count(2));
+    clock.set(secs(4));
+    fail(&breaker, 1);
+    clock.set(secs(3));
+    fail(&breaker, 1); // The window of second 3 does not hold second 4.
+    clock.set(secs(8));
+    succeed(&breaker, 1); // Replaces the bucket of second 5.
+    clock.set(secs(5));
+    assert_eq!(breaker.state(), State::Closed);
+    succeed(&breaker, 1);
+    assert_eq!(breaker.state(), State::Open, "seconds 3 and 4 are in the window of second 5");
+}

@@ -1,0 +1,138 @@
+//! Threads that stop between two steps for as long as it takes, played one step at a time on one thread.
+//!
+//! Each test is a schedule that an earlier version got wrong. The models in `loom-tests` look for such schedules; these
+//! pin those that need longer sleeps than a model can explore.
+
+use super::*;
+use crate::breaker::rules::{HalfOpenConfig, WaitConfig, WindowConfig};
+use crate::window::marks::Mark;
+use crate::window::verdict::Known;
+
+/// A count window with a failure rate, and nothing else that matters.
+fn config(size: u32, failure_ppm: u32, min_calls: u32) -> Config {
+    Config {
+        window: WindowConfig::Count { size },
+        rules: Rules {
+            failure_ppm,
+            slow_ppm: 0,
+            slow_limit_ns: u64::MAX,
+            failure_count: 0,
+            run: 0,
+            min_calls,
+        },
+        half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 3, decide_at: 3 },
+        wait: WaitConfig { initial_ns: 1, factor: 1.0, max_ns: u64::MAX, jitter_ppm: 0, seed: 0 },
+        lease_ns: 1_000,
+        stripes: 1,
+    }
+}
+
+const SEAT: usize = 0;
+const NO_SEAT: usize = usize::MAX;
+
+fn record(engine: &Engine, seat: usize, kind: Kind) -> Recorded {
+    let name = engine.load();
+    if kind == Kind::Plain && engine.count_warm(seat, name, 0) {
+        return Recorded::Counted;
+    }
+    engine.record(seat, name, &|| (0, 0), kind, &mut |_| ())
+}
+
+fn control(engine: &Engine, to: Target) {
+    engine.control(to, 0, &mut |_| ());
+}
+
+fn counts(engine: &Engine) -> Counts {
+    engine.read(0, 0).counts
+}
+
+#[test]
+fn a_transition_that_slept_clears_no_shared_count_of_a_later_generation() {
+    let engine = Engine::new(&config(10, 1_000_000, 10));
+    // In generation 0 a thread is about to begin the next one, and stops...
+    let ticket = engine.window.next_ticket();
+    control(&engine, Target::Plain(State::Closed));
+    for _ in 0..5 {
+        record(&engine, NO_SEAT, Kind::Plain);
+    }
+    engine.window.prepare(0, ticket); // ... and goes on in generation 1.
+    assert_eq!(counts(&engine).calls, 5);
+}
+
+/// Closed in generation 2, begun by a thread that stopped between noting the ticket counter and its exchange while a
+/// hundred failures were recorded: its note is a whole ring too low.
+fn begun_by_a_thread_that_slept(failure_ppm: u32, min_calls: u32) -> Engine {
+    let engine = Engine::new(&config(10, failure_ppm, min_calls));
+    control(&engine, Target::Plain(State::MetricsOnly));
+    let word = engine.load();
+    let ticket = engine.window.next_ticket();
+    for _ in 0..100 {
+        record(&engine, SEAT, Kind::Failure);
+    }
+    let generation = engine.shared.state.generation(word);
+    engine.shared.state.settle(generation, word.state());
+    engine.window.prepare(generation, ticket);
+    assert!(engine.shared.state.exchange(word, Word::name(State::Closed, generation + 1)));
+    engine
+}
+
+#[test]
+fn a_note_that_is_too_low_fills_no_window() {
+    let engine = begun_by_a_thread_that_slept(1_000_000, 10);
+    record(&engine, SEAT, Kind::Failure);
+    assert_eq!(counts(&engine), Counts { calls: 1, failures: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_note_that_is_too_low_reaches_no_minimum() {
+    let engine = begun_by_a_thread_that_slept(100_000, 10);
+    record(&engine, SEAT, Kind::Failure);
+    assert_eq!(engine.load().state(), State::Closed, "one call of at least ten");
+}
+
+#[test]
+fn a_note_that_is_too_low_hides_no_minimum() {
+    let engine = begun_by_a_thread_that_slept(600_000, 5);
+    for kind in [Kind::Failure, Kind::Failure, Kind::Failure, Kind::Plain, Kind::Plain] {
+        record(&engine, SEAT, kind);
+    }
+    assert_eq!(engine.load().state(), State::Open, "three of five");
+}
+
+#[test]
+fn a_slow_failure_that_is_counted_late_leaves_a_later_round_of_probes_alone() {
+    let mut config = config(10, 1_000_000, 10);
+    config.rules.slow_ppm = 1_000_000;
+    config.rules.slow_limit_ns = 5;
+    config.half_open = HalfOpenConfig { kind: HalfOpenKind::Rate, places: 10, decide_at: 10 };
+    let engine = Engine::new(&config);
+    control(&engine, Target::HalfOpen { granted: 0 });
+    let earlier = engine.shared.state.generation(engine.load());
+    control(&engine, Target::HalfOpen { granted: 0 });
+    let probe = engine.acquire(0, &mut |_| ()).expect("ten places are free");
+    engine.report(probe, Outcome::Failure, true, 0, &mut |_| ());
+    engine.count_slow_failed(earlier);
+    assert_eq!(counts(&engine).slow_failures, 1);
+}
+
+#[test]
+fn a_mark_that_is_written_late_is_judged_where_it_stands() {
+    let engine = Engine::new(&config(100, 600_000, 3));
+    let name = engine.load();
+    let (marks, stripes) = engine.window.parts();
+    // The first failure takes its ticket and stops; a second one and a hundred successes go by.
+    let crossed_at = marks.crossed_at(name);
+    let late = marks.take_ticket();
+    record(&engine, SEAT, Kind::Failure);
+    for _ in 0..100 {
+        record(&engine, SEAT, Kind::Plain);
+    }
+    assert_eq!(engine.load().state(), State::Closed);
+    // It stands before the second one all the same, which has seen no success: two of the first three failed.
+    let before = stripes.sum(name);
+    marks.write(late, name, Mark { kind: Kind::Failure, before });
+    let known = Known { skips: marks.skips(name, late), crossed_at };
+    let view = engine.window.view(name, Some(100), before);
+    let cause = view.judge_mark(late, known, &engine.rules());
+    assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 3 }));
+}
