@@ -79,6 +79,8 @@ pub(crate) struct Engine {
     window: Window,
 }
 
+/// One pair of cache lines, in the order that the hot path wants: the state and what it reads with it come first.
+#[repr(C)]
 struct Shared {
     state: StateCell,
     limits: Limits,
@@ -86,6 +88,9 @@ struct Shared {
     stamp: AtomicU64,
     slow_failed: AtomicU64,
 }
+
+#[cfg(target_has_atomic = "64")]
+const _: () = assert!(size_of::<Shared>() == 128, "one pair of lines, and no word of the next");
 
 impl Engine {
     pub(crate) fn new(config: &Config) -> Self {
@@ -99,6 +104,11 @@ impl Engine {
             }),
             window: Window::new(config.window, &config.rules, stripes),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        self.window.heap()
     }
 
     #[inline]

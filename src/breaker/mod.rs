@@ -19,6 +19,8 @@ use crate::window::counts::Kind;
 
 pub(crate) mod cell;
 pub(crate) mod config;
+#[cfg(test)]
+mod costs;
 pub(crate) mod engine;
 pub(crate) mod limits;
 mod permit;
@@ -177,6 +179,39 @@ impl<C: Clock> CircuitBreaker<C> {
     /// None.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Bytes that this breaker takes, those on the heap included.
+    ///
+    /// What the allocator adds and what closures of observers own is not counted, nor is the clock's heap. The
+    /// [performance page](crate::docs::performance) has a table over windows and cores, and the way to trade memory for
+    /// speed.
+    ///
+    /// ```
+    /// use failfast::CircuitBreaker;
+    ///
+    /// let lean = CircuitBreaker::builder().stripes(1).build()?;
+    /// assert!(lean.memory_footprint() < 3 * 1024);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: nothing that it reads is ever written.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
+    pub fn memory_footprint(&self) -> usize {
+        let observers: usize = self.observers.iter().map(|observer| size_of_val(&**observer)).sum();
+        let warnings: usize = self.warnings.iter().map(String::capacity).sum();
+        size_of::<Self>()
+            + self.engine.heap()
+            + self.name.capacity()
+            + self.warnings.capacity() * size_of::<String>()
+            + warnings
+            + self.observers.capacity() * size_of::<Observer>()
+            + observers
     }
 
     // ===== acquiring =====

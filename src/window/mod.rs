@@ -65,11 +65,25 @@ impl Window {
             }
             WindowConfig::Consecutive => (Kinds::Consecutive, 1),
         };
+        // A time window counts in its buckets; its stripes are for runs alone.
+        let counting = match config {
+            WindowConfig::Time { .. } if rules.run == 0 => 0,
+            _ => stripes,
+        };
         Window {
             kind,
-            stripes: Stripes::new(stripes),
+            stripes: Stripes::new(counting),
             marks: Marks::new(entries.max(run), stripes.max(MIN_SPARE)),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let buckets = match &self.kind {
+            Kinds::Time { buckets, .. } => buckets.heap(),
+            Kinds::Count { .. } | Kinds::Consecutive => 0,
+        };
+        buckets + self.stripes.heap() + self.marks.heap()
     }
 
     /// Whether outcomes need the instant at which they are recorded.
@@ -159,6 +173,7 @@ impl Window {
     }
 
     /// Settles an outcome after its consequences are committed.
+    #[inline]
     pub(crate) fn settle(&self, seat: usize, name: Word, verdict: &Verdict) {
         if let (Kinds::Time { buckets, .. }, Some((at, kind, warm))) = (&self.kind, verdict.settle)
         {

@@ -50,7 +50,8 @@ pub(crate) struct Stripe {
 
 pub(crate) struct Stripes {
     stripes: Box<[CachePadded<Stripe>]>,
-    overflow: CachePadded<Overflow>,
+    /// Boxed, so that its line is no neighbour of the pointers that every report reads.
+    overflow: Box<CachePadded<Overflow>>,
 }
 
 struct Overflow {
@@ -91,12 +92,17 @@ impl Stripes {
     pub(crate) fn new(stripes: usize) -> Self {
         Stripes {
             stripes: (0..stripes).map(|_| CachePadded::new(Stripe::new())).collect(),
-            overflow: CachePadded::new(Overflow {
+            overflow: Box::new(CachePadded::new(Overflow {
                 count: AtomicU64::new(0),
                 breaks: AtomicU64::new(0),
                 run: AtomicU64::new(0),
-            }),
+            })),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        size_of_val(&*self.stripes) + size_of_val(&*self.overflow)
     }
 
     /// Counts a success that can change no verdict: the whole hot path of a count or consecutive window.
@@ -146,7 +152,7 @@ impl Stripes {
     /// Every transition does this before it leaves `current`. One that slept may find the words of a later generation:
     /// they stay.
     pub(crate) fn sweep(&self, current: u64) {
-        let Overflow { count, breaks, run } = &*self.overflow;
+        let Overflow { count, breaks, run } = &**self.overflow;
         for (word, tag) in [(count, TAG), (breaks, TAG), (run, RUN_TAG)] {
             let seen = word.load(Ordering::Relaxed);
             let behind = current.wrapping_sub(tag.get(seen)) & tag.max();
