@@ -35,8 +35,7 @@ pub(crate) struct Mark {
 }
 
 pub(crate) struct Marks {
-    /// Boxed, as the overflow words of `stripes`.
-    head: Box<CachePadded<Head>>,
+    head: CachePadded<Head>,
     ring: Box<[AtomicU64]>,
     /// Slots beyond the entries asked for: room for tickets that were never written.
     spare: u64,
@@ -60,14 +59,14 @@ impl Marks {
     pub(crate) fn new(entries: usize, spare: usize) -> Self {
         let slots = (entries + spare).next_power_of_two();
         Marks {
-            head: Box::new(CachePadded::new(Head {
+            head: CachePadded::new(Head {
                 // One lap is skipped, so that no ticket has the lap of an empty slot.
                 next: AtomicU64::new(slots as u64),
                 base: [AtomicU64::new(slots as u64), AtomicU64::new(slots as u64)],
                 crossed: AtomicU64::new(0),
                 crossed_at: AtomicU64::new(0),
                 skip: AtomicU64::new(0),
-            })),
+            }),
             ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             spare: (slots - entries) as u64,
         }
@@ -75,7 +74,7 @@ impl Marks {
 
     /// Bytes on the heap.
     pub(crate) fn heap(&self) -> usize {
-        size_of_val(&*self.head) + size_of_val(&*self.ring)
+        size_of_val(&*self.ring)
     }
 
     /// Slots beyond the entries that the windows need.
