@@ -63,15 +63,6 @@ pub struct OwnedPermit<C: Clock = DefaultClock> {
     grant: Grant,
 }
 
-/// What a drop means: a failure while the thread is panicking, otherwise ignored.
-fn outcome_of_drop() -> Outcome {
-    if std::thread::panicking() {
-        Outcome::Failure
-    } else {
-        Outcome::Ignored
-    }
-}
-
 impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub(crate) fn new(breaker: &'a CircuitBreaker<C>, grant: Grant) -> Self {
@@ -155,8 +146,9 @@ impl<'a, C: Clock> Permit<'a, C> {
 }
 
 impl<C: Clock> Drop for Permit<'_, C> {
+    #[inline]
     fn drop(&mut self) {
-        self.breaker.settle(self.grant, outcome_of_drop());
+        self.breaker.settle_dropped(self.grant);
     }
 }
 
@@ -266,9 +258,11 @@ impl<C: Clock> OwnedPermit<C> {
 }
 
 impl<C: Clock> Drop for OwnedPermit<C> {
+    // Inlined, so that a permit that has just been settled pays nothing here.
+    #[inline]
     fn drop(&mut self) {
         if !self.grant.is_settled() {
-            self.breaker.settle(self.grant, outcome_of_drop());
+            self.breaker.settle_dropped(self.grant);
         }
     }
 }

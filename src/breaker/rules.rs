@@ -14,10 +14,13 @@ pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {
     ppm > 0 && u128::from(part) * u128::from(PPM) >= u128::from(ppm) * u128::from(whole)
 }
 
-/// The smallest `part` of `whole` that reaches a rate.
+/// The smallest `part` of `whole` that reaches a rate; for a `whole` of more than 2^44, which no count window has, one
+/// that may be too small.
+///
+/// In 64 bits: the division by a constant is then a multiplication, where the wide one is a call.
 #[inline]
 pub(crate) fn needed(ppm: u64, whole: u64) -> u64 {
-    (u128::from(ppm) * u128::from(whole)).div_ceil(u128::from(PPM)) as u64
+    ppm.saturating_mul(whole).div_ceil(PPM)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

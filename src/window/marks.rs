@@ -72,6 +72,11 @@ impl Marks {
         }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        size_of_val(&*self.ring)
+    }
+
     /// Slots beyond the entries that the windows need.
     pub(crate) fn spare(&self) -> u64 {
         self.spare

@@ -39,7 +39,7 @@ enum Kinds {
     },
     /// `runs`: a run limit stands beside the window, so successes are counted in the stripes as well.
     Time {
-        buckets: Box<Buckets>,
+        buckets: Buckets,
         runs: bool,
     },
     Consecutive,
@@ -61,16 +61,30 @@ impl Window {
             WindowConfig::Count { size } => (Kinds::Count { size: size.into() }, size as usize),
             WindowConfig::Time { length_ns, buckets } => {
                 let grid = Grid::new(length_ns, buckets);
-                let buckets = Box::new(Buckets::new(grid, stripes));
+                let buckets = Buckets::new(grid, stripes);
                 (Kinds::Time { buckets, runs: rules.run > 0 }, 1)
             }
             WindowConfig::Consecutive => (Kinds::Consecutive, 1),
         };
+        // A time window counts in its buckets; its stripes are for runs alone.
+        let counting = match config {
+            WindowConfig::Time { .. } if rules.run == 0 => 0,
+            _ => stripes,
+        };
         Window {
             kind,
-            stripes: Stripes::new(stripes),
+            stripes: Stripes::new(counting),
             marks: Marks::new(entries.max(run), MIN_SPARE.max(2 * stripes)),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let buckets = match &self.kind {
+            Kinds::Time { buckets, .. } => buckets.heap(),
+            Kinds::Count { .. } | Kinds::Consecutive => 0,
+        };
+        buckets + self.stripes.heap() + self.marks.heap()
     }
 
     /// Whether outcomes need the instant at which they are recorded.
@@ -160,6 +174,7 @@ impl Window {
     }
 
     /// Settles an outcome after its consequences are committed.
+    #[inline]
     pub(crate) fn settle(&self, seat: usize, name: Word, verdict: &Verdict) {
         if let (Kinds::Time { buckets, .. }, Some((at, kind, warm))) = (&self.kind, verdict.settle)
         {
@@ -199,7 +214,7 @@ impl Window {
         self.count_success(record).then_some(())?;
         let Record { seat, name, rules, .. } = *record;
         if size.is_none() || record.judging == Judging::CountOnly || !rules.has_rate() {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
             return Some(None);
         }
         // E1: of the outcomes that together reach the minimum, each counts itself before its fence and reads the
@@ -208,7 +223,7 @@ impl Window {
         let view = self.view(name, size, self.stripes.sum(name));
         let (reached, cause) = view.judge_success(rules);
         if reached {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
         }
         Some(cause)
     }
