@@ -20,9 +20,11 @@ impl Field {
         next
     }
 
-    /// Whether this field ends at the word's top bit, so that no bit is left over.
-    pub(crate) const fn is_last(self) -> bool {
-        self.shift + self.width == u64::BITS
+    /// The field right above this one, which ends at the word's top bit: no bit is left over.
+    pub(crate) const fn last(self, width: u32) -> Self {
+        let last = self.then(width);
+        assert!(last.shift + last.width == u64::BITS, "a bit is left over");
+        last
     }
 
     pub(crate) const fn width(self) -> u32 {
@@ -72,8 +74,7 @@ mod tests {
     fn fields_do_not_touch_each_other() {
         let low = Field::first(3);
         let middle = low.then(20);
-        let high = middle.then(41);
-        assert!(high.is_last() && !middle.is_last());
+        let high = middle.last(41);
         for (field, others) in [(low, [middle, high]), (middle, [low, high]), (high, [low, middle])]
         {
             for value in [0, 1, field.max()] {

@@ -14,10 +14,13 @@ pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {
     ppm > 0 && u128::from(part) * u128::from(PPM) >= u128::from(ppm) * u128::from(whole)
 }
 
-/// The smallest `part` of `whole` that reaches a rate.
+/// The smallest `part` of `whole` that reaches a rate; for a `whole` of more than 2^44, which no count window has, one
+/// that may be too small.
+///
+/// In 64 bits: the division by a constant is then a multiplication, where the wide one is a call.
 #[inline]
 pub(crate) fn needed(ppm: u64, whole: u64) -> u64 {
-    (u128::from(ppm) * u128::from(whole)).div_ceil(u128::from(PPM)) as u64
+    ppm.saturating_mul(whole).div_ceil(PPM)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +108,21 @@ impl WaitConfig {
                 let steps = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
                 // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap. Rounded
                 // up, so that the wait is not shorter than asked for.
-                (self.initial_ns as f64 * self.factor.powi(steps)).ceil() as u64
+                let grown = (self.initial_ns as f64 * self.factor.powi(steps)).ceil() as u64;
+                grown.max(self.initial_ns)
             }
         };
         if self.jitter_ppm == 0 {
             return grown.min(self.max_ns);
         }
-        // A draw from -jitter to +jitter in parts per million of the wait.
-        let span = 2 * u64::from(self.jitter_ppm) + 1;
-        let draw = split_mix(self.seed ^ split_mix(generation)) % span;
-        let scaled = u128::from(grown) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
-            / u128::from(PPM);
+        // A draw from -jitter to +jitter, and that much of the wait: rounded down, so that it stays within the ratio.
+        let jitter = u64::from(self.jitter_ppm);
+        let draw = split_mix(self.seed ^ split_mix(generation)) % (2 * jitter + 1);
+        let part = u128::from(grown) * u128::from(draw.abs_diff(jitter)) / u128::from(PPM);
+        let part = u64::try_from(part).unwrap_or(u64::MAX);
+        let jittered = if draw < jitter { grown - part } else { grown.saturating_add(part) };
         // The cut comes last.
-        u64::try_from(scaled).unwrap_or(u64::MAX).clamp(1, self.max_ns)
+        jittered.clamp(1, self.max_ns)
     }
 }
 

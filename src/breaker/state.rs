@@ -13,10 +13,13 @@ const TICK_SHIFT: u32 = 20;
 
 const STATE: Field = Field::first(3);
 /// Closed, forced open, disabled and metrics-only have nothing to say but their generation: it never wraps.
-const GENERATION: Field = STATE.then(61);
+const GENERATION: Field = STATE.last(61);
+
+/// In the place of a state's code: this is no state word but a refusal on its way to the caller.
+const REFUSAL: u64 = 6;
 
 const OPEN_GENERATION: Field = STATE.then(21);
-const OPEN_DEADLINE: Field = OPEN_GENERATION.then(40);
+const OPEN_DEADLINE: Field = OPEN_GENERATION.last(40);
 
 const GRANTED: Field = STATE.then(10);
 const FINISHED: Field = GRANTED.then(10);
@@ -25,10 +28,7 @@ const SLOW: Field = FAILED.then(10);
 /// Counts give-backs, modulo 16: without it a grant and its give-back would restore the word bit for bit, and a lease
 /// that was judged before both could be committed after them.
 const TOUCHED: Field = SLOW.then(4);
-const HALF_OPEN_GENERATION: Field = TOUCHED.then(17);
-
-const _: () =
-    assert!(GENERATION.is_last() && OPEN_DEADLINE.is_last() && HALF_OPEN_GENERATION.is_last());
+const HALF_OPEN_GENERATION: Field = TOUCHED.last(17);
 
 /// A copy of the state word.
 ///
@@ -140,6 +140,26 @@ impl Word {
         }
     }
 
+    // ===== refusals =====
+
+    /// Stands in the place of a name where a state has refused; no state has this code.
+    pub(crate) const fn refusal(by: State) -> Self {
+        Word(STATE.put(REFUSAL) | GENERATION.put(by.code()))
+    }
+
+    /// The state that refused, if this is no name.
+    #[inline]
+    pub(crate) const fn refused_by(self) -> Option<State> {
+        if STATE.get(self.0) != REFUSAL {
+            return None;
+        }
+        Some(match GENERATION.get(self.0) {
+            1 => State::Open,
+            2 => State::HalfOpen,
+            _ => State::ForcedOpen,
+        })
+    }
+
     // ===== open =====
 
     /// Nanoseconds until the open time is over; `None` once it is.
@@ -225,6 +245,17 @@ mod tests {
                 assert_eq!(word.state(), State::HalfOpen);
                 assert_eq!(word.probes(), Probes { granted, ..Probes::default() });
             }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_no_name_and_says_who_refused() {
+        for state in [State::Open, State::HalfOpen, State::ForcedOpen] {
+            assert_eq!(Word::refusal(state).refused_by(), Some(state));
+        }
+        for state in State::ALL {
+            assert_eq!(Word::name(state, GENERATION.max()).refused_by(), None);
+            assert!(state.code() < REFUSAL);
         }
     }
 

@@ -35,6 +35,14 @@ impl ManualClock {
     }
 
     /// Moves the clock forward; saturates.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free: another thread may move the clock at the same time.
+    ///
+    /// # Memory ordering
+    ///
+    /// Relaxed: it orders nothing but the clock's own readings.
     pub fn advance(&self, by: Duration) {
         let by = nanos(by);
         let mut now = self.nanos.load(Ordering::Relaxed);
@@ -50,6 +58,14 @@ impl ManualClock {
     }
 
     /// Puts the clock to an instant, forward or back; saturates.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// Relaxed, as [`advance`](ManualClock::advance).
     pub fn set(&self, to: Duration) {
         self.nanos.store(nanos(to), Ordering::Relaxed);
     }

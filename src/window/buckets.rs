@@ -28,9 +28,7 @@ const ONE: u64 = 2;
 /// does is 2^-27 each time an old count is met.
 const COUNT: Field = Field::first(27);
 const PENDING: Field = COUNT.then(10);
-const HASH: Field = PENDING.then(27);
-const _: () = assert!(HASH.is_last());
-
+const HASH: Field = PENDING.last(27);
 /// In the word of the newest shared bucket: its number, and the low bits of its generation.
 const NEWEST: Field = Field::first(48);
 const NEWEST_ERA: Field = NEWEST.then(16);
@@ -289,6 +287,13 @@ impl Buckets {
         }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let each =
+            |stripe: &CachePadded<Stripe>| size_of_val(stripe) + size_of_val(&*stripe.buckets);
+        self.stripes.iter().map(each).sum::<usize>() + size_of_val(&*self.shared)
+    }
+
     /// Counts a success that can change no verdict: the whole hot path of a time window.
     ///
     /// `false`, with nothing counted, when it is the thread's first outcome in this bucket, or the minimum was not
@@ -357,21 +362,25 @@ impl Buckets {
         stripe.length.store(length, Ordering::Relaxed);
     }
 
-    /// What an outcome that was just counted makes of the window, and whether the minimum is reached.
+    /// What the window is after an outcome at an instant, and whether the minimum is reached.
+    ///
+    /// An outcome that was not kept is judged too: its window may hold buckets that no judgement has seen together, if
+    /// the clock stepped back when they were filled.
     pub(crate) fn judge(
         &self,
         seat: usize,
         name: Word,
-        at: Counted,
+        now: u64,
         rules: &Rules,
     ) -> (bool, Option<TransitionCause>) {
+        let number = self.grid.number(now);
         // E1: of two outcomes that together make a verdict, each counts itself before its fence and reads the other
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
-        let (found, newest) = self.find(name, at.number, Some(seat));
+        let (found, newest) = self.find(name, number, Some(seat));
         let cause = found.judge(rules);
         let reached = found.total().calls >= u64::from(rules.min_calls);
-        if cause.is_some() || newest <= at.number || !self.grid.holds(newest, at.number) {
+        if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
         // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.

@@ -20,16 +20,12 @@ use crate::window::counts::Kind;
 const KIND: Field = Field::first(2);
 const ERA: Field = KIND.then(2);
 const LAP: Field = ERA.then(12);
-const BEFORE: Field = LAP.then(48);
-const _: () = assert!(BEFORE.is_last());
-
+const BEFORE: Field = LAP.last(48);
 /// In the skip word: the ticket of the mark that found that no trip is possible, for how many tickets from there on, and
 /// the low bits of its generation. The ticket says of itself whether it is void, as an entry's does.
 const SKIP_FROM: Field = Field::first(44);
 const SKIP_COUNT: Field = SKIP_FROM.then(18);
-const SKIP_ERA: Field = SKIP_COUNT.then(2);
-const _: () = assert!(SKIP_ERA.is_last());
-
+const SKIP_ERA: Field = SKIP_COUNT.last(2);
 /// A written entry, read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
@@ -74,6 +70,11 @@ impl Marks {
             ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             spare: (slots - entries) as u64,
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        size_of_val(&*self.ring)
     }
 
     /// Slots beyond the entries that the windows need.

@@ -227,8 +227,9 @@ impl View<'_> {
             if written + successes < min {
                 return None;
             }
-            if written > self.marks.slots() - self.marks.spare() {
-                // The ring may have gone round, and the first marks with it; the minimum was judged a window ago.
+            let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
+            if gone_round && written >= self.marks.slots() - self.marks.spare() {
+                // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
             }

@@ -341,3 +341,20 @@ fn one_wild_reading_of_the_clock_holds_nothing_open() {
     clock.set(secs(36));
     assert!(breaker.try_acquire().is_ok());
 }
+
+/// "After every counted outcome the rules judge" (section 3), also one whose own bucket a later one has replaced.
+#[test]
+fn an_outcome_that_is_shown_nowhere_is_judged_all_the_same() {
+    let window = Window::time(secs(3)).buckets(3);
+    let (breaker, clock, _) = stage(CircuitBreaker::builder().window(window).failure_count(2));
+    clock.set(secs(4));
+    fail(&breaker, 1);
+    clock.set(secs(3));
+    fail(&breaker, 1); // The window of second 3 does not hold second 4.
+    clock.set(secs(8));
+    succeed(&breaker, 1); // Replaces the bucket of second 5.
+    clock.set(secs(5));
+    assert_eq!(breaker.state(), State::Closed);
+    succeed(&breaker, 1);
+    assert_eq!(breaker.state(), State::Open, "seconds 3 and 4 are in the window of second 5");
+}

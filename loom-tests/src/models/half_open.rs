@@ -1,0 +1,158 @@
+//! Half-open: places, verdicts, and the lease.
+
+use crate::breaker::engine::Target;
+use crate::breaker::rules::{Config, HalfOpenConfig, HalfOpenKind, WindowConfig};
+use crate::event::TransitionCause;
+use crate::outcome::{Outcome, Recorded};
+use crate::phase::State;
+use crate::race::{config, race, race3, rate, Breaker, TICK};
+use crate::runner::Model;
+
+pub(crate) const MODELS: &[Model] = &[
+    Model::whole("half_open::free_places_are_granted", 400, free_places),
+    Model::whole("half_open::give_back_and_grant", 40, give_back_and_grant),
+    Model::bounded("half_open::give_back_and_two_grants", 3, 1_100, give_back_and_two_grants),
+    Model::bounded("half_open::success_and_failure_of_probes", 3, 480, success_and_failure),
+    Model::whole("half_open::last_two_successes", 5_000, last_two_successes),
+    Model::bounded("half_open::two_deciding_outcomes", 3, 8_500, two_deciding_outcomes),
+    Model::bounded("half_open::lapse_and_late_report", 3, 4_000, lapse_and_late_report),
+    Model::bounded("half_open::two_notice_the_lapse", 3, 2_900, two_notice_the_lapse),
+    Model::bounded("half_open::lapse_and_grant", 3, 270, lapse_and_grant),
+    Model::bounded("half_open::lapse_and_give_back", 3, 250, lapse_and_give_back),
+];
+
+const fn half_open(kind: HalfOpenKind, places: u32, decide_at: u32) -> Config {
+    let window = WindowConfig::Count { size: 2 };
+    let half_open = HalfOpenConfig { kind, places, decide_at };
+    Config { half_open, ..config(window, rate(500_000, 2)) }
+}
+
+const fn probes(places: u32) -> Config {
+    half_open(HalfOpenKind::Probes, places, places)
+}
+
+/// A breaker made half-open by a control call: generation 1.
+fn breaker(config: &Config) -> Breaker {
+    let breaker = Breaker::new(config);
+    breaker.control(Target::HalfOpen { granted: 0 });
+    breaker
+}
+
+fn granted(breaker: &Breaker) -> u64 {
+    breaker.engine.load().probes().granted
+}
+
+// ===== places =====
+
+fn free_places() {
+    let (a, b, _) = race(breaker(&probes(2)), |b| b.acquire(0), |b| b.acquire(0));
+    assert!(a.is_some() && b.is_some(), "nobody is refused while a place is free");
+}
+
+fn give_back_and_grant() {
+    let breaker = breaker(&probes(1));
+    let name = breaker.acquire(0).unwrap();
+    let (given, taken, breaker) =
+        race(breaker, move |b| b.report(name, Outcome::Ignored, 0), |b| b.acquire(0));
+    assert_eq!(given, Recorded::Counted, "a place is given back in its own generation");
+    assert_eq!(granted(&breaker), u64::from(taken.is_some()), "a place has one holder");
+    assert_eq!(breaker.acquire(0).is_some(), taken.is_none(), "refused if and only if taken");
+}
+
+fn give_back_and_two_grants() {
+    let breaker = breaker(&probes(1));
+    let name = breaker.acquire(0).unwrap();
+    let (_, a, b, breaker) = race3(
+        breaker,
+        move |b| b.report(name, Outcome::Ignored, 0),
+        |b| b.acquire(0),
+        |b| b.acquire(0),
+    );
+    assert!(a.is_none() || b.is_none(), "one place was never granted twice");
+    assert_eq!(granted(&breaker), u64::from(a.or(b).is_some()), "a place has one holder");
+}
+
+// ===== verdicts =====
+
+fn success_and_failure() {
+    let breaker = breaker(&probes(2));
+    let names = [breaker.acquire(0).unwrap(), breaker.acquire(0).unwrap()];
+    let (_, failure, breaker) = race(
+        breaker,
+        move |b| b.report(names[0], Outcome::Success, 0),
+        move |b| b.report(names[1], Outcome::Failure, 0),
+    );
+    assert_eq!(failure, Recorded::Counted, "no success overtakes a probe's failure");
+    assert_eq!(breaker.changes()[1].cause, TransitionCause::ProbeFailed, "a failed probe opens");
+    assert_eq!(breaker.state(), State::Open, "once");
+}
+
+fn last_two_successes() {
+    let breaker = breaker(&probes(2));
+    let names = [breaker.acquire(0).unwrap(), breaker.acquire(0).unwrap()];
+    let succeed = |name| move |b: &Breaker| b.report(name, Outcome::Success, 0);
+    let (_, _, breaker) = race(breaker, succeed(names[0]), succeed(names[1]));
+    assert_eq!(breaker.states(), [State::HalfOpen, State::Closed], "all good probes close it");
+}
+
+/// Either outcome is the second of two that decide, whichever comes first.
+fn two_deciding_outcomes() {
+    let breaker = breaker(&half_open(HalfOpenKind::Rate, 3, 2));
+    let names = [0; 3].map(|_| breaker.acquire(0).unwrap());
+    breaker.report(names[0], Outcome::Success, 0);
+    let (good, bad, breaker) = race(
+        breaker,
+        move |b| b.report(names[1], Outcome::Success, 0),
+        move |b| b.report(names[2], Outcome::Failure, 0),
+    );
+    let decided = breaker.state();
+    assert_eq!(breaker.states().len(), 2, "a probe round is decided once");
+    let expected = match decided {
+        State::Closed => (Recorded::Counted, Recorded::Stale),
+        _ => (Recorded::Stale, Recorded::Counted),
+    };
+    assert_eq!((good, bad), expected, "the outcome that decides counts, the other is stale");
+}
+
+// ===== the lease =====
+
+fn lapse_and_late_report() {
+    let breaker = breaker(&probes(1));
+    let name = breaker.acquire(0).unwrap();
+    let (report, call, breaker) = race(
+        breaker,
+        move |b| b.report(name, Outcome::Success, TICK - 1),
+        |b| b.acquire(TICK), // Commits the lapse, is too early or too late for it.
+    );
+    let closed = breaker.state() == State::Closed;
+    assert_eq!(breaker.states().len(), 2, "a report that counts or a lapse, not both");
+    assert_eq!(report == Recorded::Counted, closed, "the report is stale after a lapse");
+    assert!(closed || call.is_none(), "after a lapse a call is refused");
+}
+
+fn two_notice_the_lapse() {
+    let breaker = breaker(&probes(1));
+    breaker.acquire(0).unwrap();
+    let (a, b, breaker) = race(breaker, |b| b.acquire(TICK), |b| b.acquire(TICK));
+    assert_eq!((a, b), (None, None), "the lapse opens again");
+    assert_eq!(breaker.states(), [State::HalfOpen, State::Open], "a lapse is committed once");
+}
+
+/// E10: who sees the place that was granted last sees its stamp.
+fn lapse_and_grant() {
+    let breaker = breaker(&probes(3));
+    breaker.acquire(0).unwrap();
+    let (grant, _, breaker) = race(breaker, |b| b.acquire(TICK - 1), |b| b.acquire(TICK));
+    let lost = breaker.changes().len() > 1;
+    assert!(grant.is_none() || !lost, "a grant renews the lease of the places before it");
+    assert!(lost || grant.is_some(), "a free place is granted");
+}
+
+fn lapse_and_give_back() {
+    let breaker = breaker(&probes(3));
+    let names = [breaker.acquire(0).unwrap(), breaker.acquire(0).unwrap()];
+    let (given, _, breaker) =
+        race(breaker, move |b| b.report(names[0], Outcome::Ignored, TICK - 1), |b| b.acquire(TICK));
+    let lost = breaker.changes().len() > 1;
+    assert_eq!(given == Recorded::Stale, lost, "a give-back renews the lease, or comes too late");
+}

@@ -1,0 +1,23 @@
+//! The models, one file a subject.
+
+mod count_window;
+mod generation;
+mod half_open;
+mod reading;
+mod ring;
+mod seats;
+mod state;
+mod time_window;
+
+use crate::runner::Model;
+
+pub(crate) const ALL: &[&[Model]] = &[
+    state::MODELS,
+    half_open::MODELS,
+    generation::MODELS,
+    count_window::MODELS,
+    ring::MODELS,
+    time_window::MODELS,
+    reading::MODELS,
+    seats::MODELS,
+];

@@ -1,0 +1,69 @@
+//! A reading shows one generation, never half of one and half of another.
+
+use crate::breaker::rules::{Config, WindowConfig};
+use crate::race::{config, race, Breaker, NO_RULES, SEATLESS};
+use crate::runner::Model;
+use crate::window::counts::Kind;
+
+pub(crate) const MODELS: &[Model] = &[
+    Model::bounded("reading::number_of_the_open_period", 3, 9_200, open_period),
+    Model::bounded("reading::successes", 3, 5_300, || {
+        one_generation(COUNT, 0, Kind::Plain, &[Step::Reset, Step::Record, Step::Record])
+    }),
+    Model::bounded("reading::failures", 3, 13_000, || {
+        one_generation(COUNT, 0, Kind::Failure, &[Step::Reset, Step::Reset])
+    }),
+    Model::bounded("reading::seatless_successes", 3, 41_000, || {
+        one_generation(COUNT, SEATLESS, Kind::Plain, &[Step::Reset, Step::Reset])
+    }),
+    Model::bounded("reading::buckets", 2, 11_000, || {
+        one_generation(TIME, 0, Kind::Plain, &[Step::Reset, Step::Record])
+    }),
+    Model::bounded("reading::seatless_buckets", 3, 810, || {
+        one_generation(TIME, SEATLESS, Kind::Plain, &[Step::Reset, Step::Record])
+    }),
+];
+
+const COUNT: Config = config(WindowConfig::Count { size: 4 }, NO_RULES);
+const TIME: Config = config(WindowConfig::Time { length_ns: 2, buckets: 2 }, NO_RULES);
+
+enum Step {
+    Reset,
+    Record,
+}
+
+fn open_period() {
+    let breaker = Breaker::new(&COUNT);
+    breaker.trip();
+    let (_, reading, _) = race(
+        breaker,
+        |b| {
+            b.trip();
+            b.trip();
+        },
+        |b| b.engine.read(0, 0),
+    );
+    let attempt = u64::from(reading.attempt);
+    assert_eq!(attempt, reading.generation, "every generation was another open period");
+}
+
+/// Generation 0 holds one outcome when it is left.
+fn one_generation(config: Config, seat: usize, kind: Kind, steps: &'static [Step]) {
+    let breaker = Breaker::new(&config);
+    breaker.record(seat, breaker.name(), kind, 0);
+    let (_, reading, _) = race(
+        breaker,
+        move |b| {
+            for step in steps {
+                match step {
+                    Step::Reset => b.reset(),
+                    Step::Record => drop(b.record(seat, b.name(), kind, 0)),
+                }
+            }
+        },
+        |b| b.engine.read(0, 0),
+    );
+    if reading.generation == 0 {
+        assert_eq!(reading.counts.calls, 1, "a reading of the first generation shows its window");
+    }
+}

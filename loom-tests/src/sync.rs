@@ -1,0 +1,87 @@
+//! The face of the library's `sync` module, with loom's atomics behind it.
+//!
+//! loom 0.7 remembers only the last access of a word. A thread that reads a word and then writes it no longer sees that
+//! another one had read it before, and the schedule in which the other reads the new value is never tried. So each
+//! word has beside it a flag for every thread: who reads the word stores its own, who writes the word stores all
+//! others'. No flag is ever read; they only tell loom which accesses do not commute.
+
+use std::cell::Cell;
+
+pub(crate) use loom::sync::atomic::{fence, Ordering};
+
+/// Threads of the largest race.
+const THREADS: usize = 3;
+
+loom::thread_local! {
+    static NUMBER: Cell<usize> = Cell::new(0);
+}
+
+/// Gives the running thread its number; the thread that a model begins with has number 0.
+pub(crate) fn set_number(number: usize) {
+    NUMBER.with(|mine| mine.set(number));
+}
+
+/// A word that holds a `u64`.
+pub(crate) struct AtomicU64 {
+    word: loom::sync::atomic::AtomicU64,
+    readers: [loom::sync::atomic::AtomicU64; THREADS],
+}
+
+impl AtomicU64 {
+    pub(crate) fn new(value: u64) -> Self {
+        let new = loom::sync::atomic::AtomicU64::new;
+        AtomicU64 { word: new(value), readers: [0; THREADS].map(new) }
+    }
+
+    fn note_read(&self) {
+        self.readers[NUMBER.with(Cell::get)].store(0, Ordering::Relaxed);
+    }
+
+    fn note_write(&self) {
+        let mine = NUMBER.with(Cell::get);
+        for (_, flag) in self.readers.iter().enumerate().filter(|(number, _)| *number != mine) {
+            flag.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        self.note_read();
+        self.word.load(order)
+    }
+
+    pub(crate) fn store(&self, value: u64, order: Ordering) {
+        self.note_write();
+        self.word.store(value, order);
+    }
+
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.fetch_add(value, order)
+    }
+
+    pub(crate) fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.fetch_max(value, order)
+    }
+
+    pub(crate) fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.fetch_or(value, order)
+    }
+
+    pub(crate) fn fetch_and(&self, value: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.fetch_and(value, order)
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.note_write();
+        self.word.compare_exchange(current, new, success, failure)
+    }
+}
