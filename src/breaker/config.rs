@@ -17,7 +17,7 @@ pub(crate) use crate::breaker::rules::{
     Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig, PPM,
 };
 
-/// Largest count window: its ring of positions takes 8 bytes an entry, 8 MiB at this size.
+/// Largest count window: its ring of positions takes 8 bytes an entry and is rounded up to a power of two, 16 MiB at this size.
 const MAX_COUNT_WINDOW: u32 = 1_048_576;
 /// Largest number of half-open places: four fields of ten bits stand beside the state in one word.
 const MAX_PROBES: u32 = 1_000;
