@@ -652,12 +652,15 @@ impl<C: Clock> Builder<C> {
             }
             _ => false,
         };
-        if failure_count > 0 && reaches_rate(failure_count) {
+        if run == 1 && failure_count > 0 {
+            idle(&format!("failure_count {failure_count}"), "consecutive_failures 1");
+        } else if failure_count > 0 && reaches_rate(failure_count) {
             idle(&format!("failure_count {failure_count}"), "failure_rate");
         }
-        if run > 0 {
-            let by_count = matches!(config.window, WindowConfig::Count { .. })
-                && (1..=run).contains(&failure_count);
+        if run > 1 {
+            let by_count = failure_count == 1
+                || (matches!(config.window, WindowConfig::Count { .. })
+                    && (1..=run).contains(&failure_count));
             if by_count {
                 let by = format!("failure_count {failure_count}");
                 idle(&format!("consecutive_failures {run}"), &by);
@@ -671,7 +674,8 @@ impl<C: Clock> Builder<C> {
             let least = needed(failure_ppm.into(), min_calls.into());
             if (1..=least).contains(&u64::from(failure_count)) {
                 idle("failure_rate", &format!("failure_count {failure_count}"));
-            } else if u64::from(failure_ppm) == PPM && (1..=min_calls).contains(&run) {
+            } else if run == 1 || (u64::from(failure_ppm) == PPM && (1..=min_calls).contains(&run))
+            {
                 idle("failure_rate", &format!("consecutive_failures {run}"));
             }
         }

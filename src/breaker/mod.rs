@@ -5,7 +5,7 @@
 use core::cell::OnceCell;
 use core::fmt;
 use core::time::Duration;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DefaultClock};
@@ -33,6 +33,7 @@ pub use self::permit::{OwnedPermit, Permit};
 use self::config::{Config, Observer};
 use self::engine::{Change, Engine, Target};
 use self::limits::{BUCKETED, TIMED, UNTIMED};
+use self::rules::{back, since};
 use self::state::Word;
 
 /// What a permit remembers.
@@ -660,14 +661,8 @@ impl<C: Clock> CircuitBreaker<C> {
     // ===== time and observers =====
 
     /// An instant of the clock, in nanoseconds since this breaker was built.
-    ///
-    /// The last instant of the clock is the last of the engine too: a clock that has come to its end holds no breaker
-    /// open.
     fn since_zero(&self, now: u64) -> u64 {
-        match now {
-            u64::MAX => u64::MAX,
-            now => now.saturating_sub(self.zero),
-        }
+        since(self.zero, now)
     }
 
     /// Tells the observers; what one panics with is dropped.
@@ -679,7 +674,7 @@ impl<C: Clock> CircuitBreaker<C> {
             return;
         }
         let Change { from, to, generation, cause, lapsed_at } = *change;
-        let at = lapsed_at.map_or(now, |lapse| self.zero.saturating_add(lapse));
+        let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
         let at = Duration::from_nanos(at);
         let transition = Transition { from, to, generation, cause, at };
         for observer in &self.observers {
@@ -694,6 +689,11 @@ impl<C: Clock> CircuitBreaker<C> {
         }
     }
 }
+
+// No panic, of a guarded call, a classifier, an observer or a clock, leaves a step half done: user code runs between steps
+// only. So a breaker that was in use when a thread unwound is as good as before.
+impl<C> UnwindSafe for CircuitBreaker<C> {}
+impl<C> RefUnwindSafe for CircuitBreaker<C> {}
 
 impl<C: Clock> fmt::Debug for CircuitBreaker<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,33 @@ pub(crate) const PPM: u64 = 1_000_000;
 /// what an operator would wait for.
 pub(crate) const STEP_BACK_NS: u64 = 1 << 46;
 
+/// The engine's instants, but for the very last one, run up to here: 36 years, the end of the deadlines' field.
+const LAST_INSTANT: u64 = (1 << 60) - 1;
+
+/// An instant of the clock in nanoseconds since a breaker was built, at `zero`.
+///
+/// A clock that steps back a little behind the build stands at zero until it has caught up. One that steps back further
+/// than it may by correction was wrong at the build: then time runs on far ahead, so that nothing waits for the instant
+/// of the build to come again. The last instant of the clock is the last of the engine: it is after every deadline.
+#[inline]
+pub(crate) fn since(zero: u64, now: u64) -> u64 {
+    match now.checked_sub(zero) {
+        _ if now == u64::MAX => u64::MAX,
+        Some(since) => since,
+        None if zero - now <= STEP_BACK_NS => 0,
+        None => now.wrapping_sub(zero) & LAST_INSTANT,
+    }
+}
+
+/// The instant of the clock that lies `earlier` after the build, as seen from a reading `now`.
+pub(crate) fn back(zero: u64, now: u64, earlier: u64) -> u64 {
+    if now >= zero {
+        zero.saturating_add(earlier)
+    } else {
+        now.saturating_sub(since(zero, now).saturating_sub(earlier))
+    }
+}
+
 /// Whether `part` of `whole` reaches a rate; a rate of zero is a rule that is off.
 #[inline]
 pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {

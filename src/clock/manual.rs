@@ -1,6 +1,7 @@
 //! A clock that moves when it is told to.
 
 use core::time::Duration;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::{nanos, Clock};
@@ -70,6 +71,10 @@ impl ManualClock {
         self.nanos.store(nanos(to), Ordering::Relaxed);
     }
 }
+
+// One word: no panic can leave it half written.
+impl UnwindSafe for ManualClock {}
+impl RefUnwindSafe for ManualClock {}
 
 impl Default for ManualClock {
     fn default() -> Self {
