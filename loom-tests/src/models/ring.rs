@@ -9,8 +9,8 @@ use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("ring::late_writer_and_later_lap", 670, late_writer),
-    Model::whole("ring::two_late_writers", 1_500, two_late_writers),
+    Model::whole("ring::late_writer_and_later_lap", 100, late_writer),
+    Model::whole("ring::two_late_writers", 100, two_late_writers),
     Model::whole("stripes::sum_counts_no_old_generation", 44, sum_of_new_generation),
     Model::whole("stripes::breaks_count_no_old_generation", 2, breaks_of_new_generation),
     Model::whole("stripes::run_of_new_generation_is_no_old_one", 2, run_of_new_generation),
