@@ -133,9 +133,18 @@ impl<C: Clock> Oracle<C> {
 
     fn now(&self) -> Now {
         let absolute = self.clock.now_nanos();
-        // A clock that has come to its end has passed every deadline.
-        let relative =
-            if absolute == u64::MAX { absolute } else { absolute.saturating_sub(self.epoch) };
+        let relative = if absolute == u64::MAX {
+            // A clock that has come to its end has passed every deadline.
+            u64::MAX
+        } else if absolute >= self.epoch {
+            absolute - self.epoch
+        } else if self.epoch - absolute <= STEP_BACK_NS {
+            0
+        } else {
+            // The clock was wrong at the build: time runs on far ahead, within the range of deadlines.
+            let range = TICK_NS * (LAST_TICK + 1);
+            ((u128::from(absolute) + (1 << 64) - u128::from(self.epoch)) % range) as u64
+        };
         Now { absolute, relative, epoch: self.epoch }
     }
 
@@ -153,6 +162,17 @@ struct Now {
     relative: u64,
     /// The clock's reading at the build.
     epoch: u64,
+}
+
+impl Now {
+    /// The clock's own time of an earlier relative instant.
+    fn at(&self, earlier: u64) -> u64 {
+        if self.absolute >= self.epoch {
+            self.epoch.saturating_add(earlier)
+        } else {
+            self.absolute.saturating_sub(self.relative.saturating_sub(earlier))
+        }
+    }
 }
 
 // ===== the state machine =====
@@ -372,8 +392,7 @@ impl Machine {
     /// Commits a lease that ran out, as of the moment at which it did.
     fn commit_lapse(&mut self, now: Now) {
         if let Some(lapse) = self.lapse(now) {
-            let then =
-                Now { absolute: now.epoch.saturating_add(lapse.at), relative: lapse.at, ..now };
+            let then = Now { absolute: now.at(lapse.at), relative: lapse.at, ..now };
             let cause = TransitionCause::ProbesLost { outstanding: lapse.outstanding };
             self.transition(State::Open, cause, then);
         }

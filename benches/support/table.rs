@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::{sweep, Beside, Crew, Effort, Subject};
+use super::crew::Crew;
+use super::subject::{Beside, Subject};
+use super::{cores, sweep, Bench, Effort};
 
 /// Nanoseconds an operation, one figure a round.
 type Rounds = Vec<f64>;
@@ -11,42 +13,59 @@ type Rounds = Vec<f64>;
 /// How often a batch that another program disturbed is tried again; after that it is taken as it is, and the table
 /// says so: on a busy machine it must end too.
 const RETRIES: u32 = 3;
+const BRIEF_RETRIES: u32 = 1;
 
-pub(super) fn print(title: &str, subjects: &[Subject], crew: &Crew, effort: Effort) {
+pub(super) fn print(title: &str, bench: &Bench, effort: Effort) {
     if effort == Effort::Once {
         for threads in sweep() {
-            Table::measure(subjects, crew, effort, threads);
+            bench.measure(effort, threads);
         }
-        println!("{title}: {} subjects ran, none was measured", subjects.len());
+        println!("{title}: {} subjects ran, none was measured", bench.subjects.len());
         return;
     }
     let begin = Instant::now();
-    let rounds = effort.rounds();
-    let batch = effort.batch();
     println!("\n{title}: ns an operation, net of the empty loop");
-    println!("medians (and quartiles) of {rounds} interleaved rounds of {batch:?} a subject");
+    println!("medians (and quartiles) of interleaved rounds");
     if let Some(model) = cpu_model() {
-        println!("on {} cores of {model}", super::cores());
+        println!("on {} cores of {model}", cores());
     }
     for threads in sweep() {
-        Table::measure(subjects, crew, effort, threads).print(subjects);
+        bench.measure(effort, threads).print();
+    }
+    if super::trips() > 0 {
+        println!("\nthe loads tripped breakers {} times", super::trips());
     }
     println!("\n{title}: took {:.1?}", begin.elapsed());
 }
 
 /// The figures of one number of threads.
-struct Table {
-    threads: usize,
-    /// By subject.
-    rounds: Vec<Rounds>,
-    disturbed: usize,
+pub(crate) struct Table {
+    pub(crate) threads: usize,
+    batch: Duration,
+    pub(crate) figures: Vec<Figure>,
+    /// Batches that another program disturbed to the last, of how many; where threads wait for cores anyway nothing
+    /// is said.
+    pub(crate) disturbed: usize,
+    pub(crate) batches: usize,
+}
+
+/// The figures of one subject.
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    /// Nanoseconds an operation, net of the empty loop; gross of an empty loop itself.
+    pub(crate) cost: Spread,
+    /// As a multiple of that.
+    pub(crate) ratio: Option<Spread>,
+    comparison: Option<String>,
 }
 
 /// Calls that take about as long as a batch shall.
 fn batch_size(subject: &Subject, crew: &Crew, batch: Duration, threads: usize) -> u64 {
+    // A batch that ends before the last thread has its first turn says nothing; alone, each has its turn at once.
+    let threads = threads.min(cores());
     let mut calls = 1_000;
     loop {
-        let elapsed = crew.run(threads, &subject.batch, calls).slowest;
+        let elapsed = crew.run(threads, subject, calls).slowest;
         if elapsed * 2 >= batch || calls > 1 << 40 {
             let scale = batch.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
             return ((calls as f64 * scale) as u64).max(200);
@@ -57,59 +76,93 @@ fn batch_size(subject: &Subject, crew: &Crew, batch: Duration, threads: usize) -
 
 impl Table {
     /// Times every subject once a round; each round starts with the next subject.
-    fn measure(subjects: &[Subject], crew: &Crew, effort: Effort, threads: usize) -> Self {
-        let sizes: Vec<u64> = subjects
-            .iter()
-            .map(|subject| batch_size(subject, crew, effort.batch(), threads))
-            .collect();
-        let mut table =
-            Table { threads, rounds: vec![Rounds::new(); subjects.len()], disturbed: 0 };
-        for round in 0..effort.rounds() {
+    pub(super) fn measure(
+        subjects: &[Subject],
+        crew: &Crew,
+        effort: Effort,
+        threads: usize,
+    ) -> Self {
+        let batch = effort.batch(threads);
+        let sizes: Vec<u64> =
+            subjects.iter().map(|subject| batch_size(subject, crew, batch, threads)).collect();
+        let retries = match effort {
+            _ if threads > cores() => 0,
+            Effort::Brief => BRIEF_RETRIES,
+            _ => RETRIES,
+        };
+        let mut rounds = vec![Rounds::new(); subjects.len()];
+        let mut disturbed = 0;
+        for round in 0..effort.rounds(threads) {
             for turn in 0..subjects.len() {
                 let which = (round + turn) % subjects.len();
-                let run = || crew.run(threads, &subjects[which].batch, sizes[which]);
+                let run = || crew.run(threads, &subjects[which], sizes[which]);
                 let mut time = run();
-                for _ in 0..RETRIES {
+                for _ in 0..retries {
                     if time.disturbed {
                         time = run();
                     }
                 }
-                table.disturbed += usize::from(time.disturbed);
-                table.rounds[which].push(time.slowest.as_nanos() as f64 / sizes[which] as f64);
+                disturbed += usize::from(time.disturbed);
+                rounds[which].push(time.slowest.as_nanos() as f64 / sizes[which] as f64);
             }
         }
-        table
+        let batches = rounds.iter().map(Vec::len).sum();
+        Table { threads, batch, figures: figures(subjects, &rounds, threads), disturbed, batches }
     }
 
-    fn print(&self, subjects: &[Subject]) {
+    pub(crate) fn find(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
+    pub(crate) fn figure(&self, name: &str) -> &Figure {
+        self.find(name).unwrap_or_else(|| panic!("no subject is called {name}"))
+    }
+
+    fn print(&self) {
         let plural = if self.threads == 1 { "" } else { "s" };
-        println!("\n{} thread{plural}", self.threads);
-        let net: Vec<Rounds> = subjects
-            .iter()
-            .zip(&self.rounds)
-            .map(|(subject, own)| {
-                let empty = &self.rounds[index_of(subject.empty, subjects)];
-                pair(own, empty, |own, empty| own - empty)
-            })
-            .collect();
-        for (which, subject) in subjects.iter().enumerate() {
-            if subject.empty == subject.name {
-                println!("  {:<38} {}", subject.name, Spread::of(&self.rounds[which]));
-                continue;
+        let rounds = self.batches / self.figures.len().max(1);
+        println!(
+            "\n{} thread{plural}, {rounds} rounds of {:?} a subject",
+            self.threads, self.batch
+        );
+        for figure in &self.figures {
+            let line = format!("  {:<44} {}", figure.name, figure.cost);
+            match &figure.comparison {
+                Some(comparison) => println!("{line:<76} {comparison}"),
+                None => println!("{line}"),
             }
-            let own = &net[which];
-            let mut line = format!("  {:<38} {}", subject.name, Spread::of(own));
-            if let Some(beside) = &subject.beside {
-                let other = &net[index_of(beside.other(), subjects)];
-                line = format!("{line:<70} {}", beside.describe(own, other, self.threads));
-            }
-            println!("{line}");
         }
-        if self.disturbed > 0 {
-            let all: usize = self.rounds.iter().map(Vec::len).sum();
-            println!("  other programs disturbed {} of {all} batches", self.disturbed);
+        if self.disturbed > 0 && self.threads <= cores() {
+            println!("  other programs disturbed {} of {} batches", self.disturbed, self.batches);
         }
     }
+}
+
+/// Forms within each round what can be formed there, and takes the quartiles of that.
+fn figures(subjects: &[Subject], rounds: &[Rounds], threads: usize) -> Vec<Figure> {
+    let net: Vec<Rounds> = subjects
+        .iter()
+        .zip(rounds)
+        .map(|(subject, own)| {
+            let empty = &rounds[index_of(subject.empty, subjects)];
+            pair(own, empty, |own, empty| own - empty)
+        })
+        .collect();
+    let figure = |which: usize| {
+        let subject = &subjects[which];
+        let own = if subject.is_empty_loop() { &rounds[which] } else { &net[which] };
+        let other = subject.beside.as_ref().map(|beside| {
+            let other = &net[index_of(beside.other(), subjects)];
+            (beside, other)
+        });
+        Figure {
+            name: subject.name.clone(),
+            cost: Spread::of(own),
+            ratio: other.map(|(_, other)| Spread::of(&pair(own, other, |own, other| own / other))),
+            comparison: other.map(|(beside, other)| beside.describe(own, other, threads)),
+        }
+    };
+    (0..subjects.len()).map(figure).collect()
 }
 
 fn pair(own: &[f64], other: &[f64], of: fn(f64, f64) -> f64) -> Rounds {
@@ -122,13 +175,6 @@ fn index_of(name: &str, subjects: &[Subject]) -> usize {
 }
 
 impl Beside {
-    const fn other(&self) -> &'static str {
-        match self {
-            Beside::Ratio { to, .. } => to,
-            Beside::Excess { over, .. } => over,
-        }
-    }
-
     /// The comparison in words, from the figures of each round.
     fn describe(&self, own: &[f64], other: &[f64], threads: usize) -> String {
         // The part of a name before the comma says what it is, the rest how it is set up: here as the subject is.
@@ -154,8 +200,11 @@ impl Beside {
             }
         };
         match verdict {
-            Some((bound, verdict)) => format!("{found:<46} at most {bound}: {verdict}"),
-            None => found,
+            // The bounds speak of as many threads as there are cores.
+            Some((bound, verdict)) if threads <= cores() => {
+                format!("{found:<46} at most {bound}: {verdict}")
+            }
+            _ => found,
         }
     }
 }
@@ -169,7 +218,7 @@ fn verdict(found: f64, bound: f64) -> &'static str {
 }
 
 /// A ratio as people read it: `1/15` below a half, `0.96`, `1.30`.
-fn factor(ratio: f64) -> String {
+pub(crate) fn factor(ratio: f64) -> String {
     if ratio > 0.0 && ratio < 0.5 {
         format!("1/{:.1}", 1.0 / ratio)
     } else {
@@ -178,10 +227,11 @@ fn factor(ratio: f64) -> String {
 }
 
 /// The quartiles of a sample.
-struct Spread {
-    lower: f64,
-    median: f64,
-    upper: f64,
+#[derive(Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) lower: f64,
+    pub(crate) median: f64,
+    pub(crate) upper: f64,
 }
 
 impl fmt::Display for Spread {
@@ -201,7 +251,7 @@ impl Spread {
 }
 
 /// The processor's name where the system tells it, for the figures' sake.
-fn cpu_model() -> Option<String> {
+pub(crate) fn cpu_model() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())

@@ -12,6 +12,7 @@ use crate::sync::{AtomicU64, Ordering};
 const ATTEMPT: Field = Field::first(32);
 const ATTEMPT_ERA: Field = ATTEMPT.then(32);
 
+#[repr(C)]
 pub(crate) struct StateCell {
     word: AtomicU64,
     /// The generation, in full: the current one or the one before.

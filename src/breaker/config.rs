@@ -17,7 +17,7 @@ pub(crate) use crate::breaker::rules::{
     Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig, PPM,
 };
 
-/// Largest count window: its ring of positions takes 8 bytes an entry, 8 MiB at this size.
+/// Largest count window: its ring of positions takes 8 bytes an entry and is rounded up to a power of two, 16 MiB at this size.
 const MAX_COUNT_WINDOW: u32 = 1_048_576;
 /// Largest number of half-open places: four fields of ten bits stand beside the state in one word.
 const MAX_PROBES: u32 = 1_000;
@@ -652,12 +652,15 @@ impl<C: Clock> Builder<C> {
             }
             _ => false,
         };
-        if failure_count > 0 && reaches_rate(failure_count) {
+        if run == 1 && failure_count > 0 {
+            idle(&format!("failure_count {failure_count}"), "consecutive_failures 1");
+        } else if failure_count > 0 && reaches_rate(failure_count) {
             idle(&format!("failure_count {failure_count}"), "failure_rate");
         }
-        if run > 0 {
-            let by_count = matches!(config.window, WindowConfig::Count { .. })
-                && (1..=run).contains(&failure_count);
+        if run > 1 {
+            let by_count = failure_count == 1
+                || (matches!(config.window, WindowConfig::Count { .. })
+                    && (1..=run).contains(&failure_count));
             if by_count {
                 let by = format!("failure_count {failure_count}");
                 idle(&format!("consecutive_failures {run}"), &by);
@@ -671,7 +674,8 @@ impl<C: Clock> Builder<C> {
             let least = needed(failure_ppm.into(), min_calls.into());
             if (1..=least).contains(&u64::from(failure_count)) {
                 idle("failure_rate", &format!("failure_count {failure_count}"));
-            } else if u64::from(failure_ppm) == PPM && (1..=min_calls).contains(&run) {
+            } else if run == 1 || (u64::from(failure_ppm) == PPM && (1..=min_calls).contains(&run))
+            {
                 idle("failure_rate", &format!("consecutive_failures {run}"));
             }
         }

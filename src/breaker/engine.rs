@@ -79,6 +79,8 @@ pub(crate) struct Engine {
     window: Window,
 }
 
+/// One pair of cache lines, in the order that the hot path wants: the state and what it reads with it come first.
+#[repr(C)]
 struct Shared {
     state: StateCell,
     limits: Limits,
@@ -86,6 +88,9 @@ struct Shared {
     stamp: AtomicU64,
     slow_failed: AtomicU64,
 }
+
+// One pair of lines, and no word of the next. In words, since those of the models are larger.
+const _: () = assert!(size_of::<Shared>() == 16 * size_of::<AtomicU64>());
 
 impl Engine {
     pub(crate) fn new(config: &Config) -> Self {
@@ -101,6 +106,11 @@ impl Engine {
         }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        self.window.heap()
+    }
+
     #[inline]
     pub(crate) fn load(&self) -> Word {
         self.shared.state.load()
@@ -112,9 +122,9 @@ impl Engine {
         self.shared.limits.slow_limit_ns()
     }
 
-    /// What a permit remembers as its start; `None` if that is the clock's reading.
+    /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
-    pub(crate) fn start(&self) -> Option<u64> {
+    pub(crate) fn start(&self) -> u64 {
         self.shared.limits.start()
     }
 
@@ -140,6 +150,17 @@ impl Engine {
     }
 
     // ===== acquiring, where the answer depends on the time =====
+
+    /// Nanoseconds until the open time of a word that was read just now is over, if the word alone can tell.
+    ///
+    /// Most refusals end here; `acquire` answers the same, and everything else.
+    #[inline]
+    pub(crate) fn surely_open_for(&self, word: Word, now: u64) -> Option<u64> {
+        match word.state() {
+            State::Open => word.open_for(now).filter(|wait| *wait <= STEP_BACK_NS),
+            _ => None,
+        }
+    }
 
     /// Asks for permission; grants the name of a generation.
     ///
@@ -346,7 +367,8 @@ impl Engine {
             } else {
                 era | 1
             };
-            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // E13: who reads this count and then the state reads this generation or a later one.
+            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -419,7 +441,7 @@ impl Engine {
             return None; // The ticket may be of a later generation.
         }
         state.settle(current, word.state());
-        self.window.prepare(current, ticket);
+        self.window.prepare(current, ticket, &|| self.load() == word);
         let generation = current + 1;
         let next = match to {
             Target::Open { from } => {
@@ -555,6 +577,7 @@ impl Engine {
     }
 }
 
+// By path, since `loom-tests` includes this file by its own.
 #[cfg(test)]
-#[path = "engine/stopped.rs"] // Said, since `loom-tests` includes this file by path too.
+#[path = "stopped.rs"]
 mod stopped;

@@ -1,6 +1,6 @@
 //! The settings as words, so that they can be replaced while calls go on.
 //!
-//! What must agree is in one word: the two rates; the two numbers that a window's content is compared with; the three
+//! What must agree is in one word: the two rates (and the jitter, which is in parts per million as they are); the two numbers that a window's content is compared with; the three
 //! numbers of half-open.
 
 use crate::bits::Field;
@@ -11,6 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 const FAILURE_PPM: Field = Field::first(20);
 const SLOW_PPM: Field = FAILURE_PPM.then(20);
+const JITTER_PPM: Field = SLOW_PPM.then(20);
 
 const MIN_CALLS: Field = Field::first(32);
 const FAILURE_COUNT: Field = MIN_CALLS.then(32);
@@ -23,9 +24,11 @@ const BY_RATE: Field = DECIDE_AT.then(1);
 pub(crate) const UNTIMED: u64 = u64::MAX;
 /// What it remembers when only the bucket needs the time.
 pub(crate) const BUCKETED: u64 = u64::MAX - 1;
-/// In `Limits::start`: calls are timed.
-const TIMED: u64 = 0;
+/// In `Limits::start`: calls are timed, so permits remember the clock's reading.
+pub(crate) const TIMED: u64 = 0;
 
+/// In the order in which the paths need them: what a report reads comes first, beside the state word.
+#[repr(C)]
 pub(crate) struct Limits {
     /// What permits remember as their start: one of the constants above.
     start: AtomicU64,
@@ -38,7 +41,6 @@ pub(crate) struct Limits {
     wait_initial_ns: AtomicU64,
     wait_factor: AtomicU64,
     wait_max_ns: AtomicU64,
-    wait_jitter_ppm: AtomicU64,
     wait_seed: AtomicU64,
 }
 
@@ -55,7 +57,9 @@ impl Limits {
             start: AtomicU64::new(start),
             slow_limit_ns: AtomicU64::new(rules.slow_limit_ns),
             rates: AtomicU64::new(
-                FAILURE_PPM.put(rules.failure_ppm.into()) | SLOW_PPM.put(rules.slow_ppm.into()),
+                FAILURE_PPM.put(rules.failure_ppm.into())
+                    | SLOW_PPM.put(rules.slow_ppm.into())
+                    | JITTER_PPM.put(wait.jitter_ppm.into()),
             ),
             numbers: AtomicU64::new(
                 MIN_CALLS.put(rules.min_calls.into())
@@ -71,18 +75,14 @@ impl Limits {
             wait_initial_ns: AtomicU64::new(wait.initial_ns),
             wait_factor: AtomicU64::new(wait.factor.to_bits()),
             wait_max_ns: AtomicU64::new(wait.max_ns),
-            wait_jitter_ppm: AtomicU64::new(wait.jitter_ppm.into()),
             wait_seed: AtomicU64::new(wait.seed),
         }
     }
 
-    /// What a permit remembers as its start; `None` if that is the clock's reading, because calls are timed.
+    /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
-    pub(crate) fn start(&self) -> Option<u64> {
-        match self.start.load(Ordering::Relaxed) {
-            TIMED => None,
-            start => Some(start),
-        }
+    pub(crate) fn start(&self) -> u64 {
+        self.start.load(Ordering::Relaxed)
     }
 
     /// The limit beyond which a call is slow, if there is one.
@@ -129,7 +129,7 @@ impl Limits {
             initial_ns: self.wait_initial_ns.load(Ordering::Relaxed),
             factor: f64::from_bits(self.wait_factor.load(Ordering::Relaxed)),
             max_ns: self.wait_max_ns.load(Ordering::Relaxed),
-            jitter_ppm: self.wait_jitter_ppm.load(Ordering::Relaxed) as u32,
+            jitter_ppm: JITTER_PPM.get(self.rates.load(Ordering::Relaxed)) as u32,
             seed: self.wait_seed.load(Ordering::Relaxed),
         };
         wait.nanos(attempt, generation)

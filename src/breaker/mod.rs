@@ -5,7 +5,7 @@
 use core::cell::OnceCell;
 use core::fmt;
 use core::time::Duration;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DefaultClock};
@@ -19,6 +19,8 @@ use crate::window::counts::Kind;
 
 pub(crate) mod cell;
 pub(crate) mod config;
+#[cfg(test)]
+mod costs;
 pub(crate) mod engine;
 pub(crate) mod limits;
 mod permit;
@@ -30,7 +32,8 @@ pub use self::permit::{OwnedPermit, Permit};
 
 use self::config::{Config, Observer};
 use self::engine::{Change, Engine, Target};
-use self::limits::UNTIMED;
+use self::limits::{BUCKETED, TIMED, UNTIMED};
+use self::rules::{back, since};
 use self::state::Word;
 
 /// What a permit remembers.
@@ -49,6 +52,37 @@ impl Grant {
 
     pub(crate) const fn is_settled(&self) -> bool {
         self.name.bits() == u64::MAX
+    }
+}
+
+/// The answer of `acquire_slow`: a grant, or a refusal under a name that is none.
+///
+/// Two words come back in registers. A `Result` of the two would come back through memory, and whoever inlines the
+/// hot half would make room for it at every call.
+#[derive(Clone, Copy)]
+struct Answer {
+    name: Word,
+    /// As in a grant, or the nanoseconds until the open time is over.
+    start: u64,
+}
+
+impl Answer {
+    fn granted(name: Word, start: u64) -> Self {
+        Answer { name, start }
+    }
+
+    fn refused(rejected: Rejected) -> Self {
+        let wait = rejected.retry_after().map_or(0, |wait| wait.as_nanos() as u64);
+        Answer { name: Word::refusal(rejected.state()), start: wait }
+    }
+
+    #[inline]
+    fn into_result(self) -> Result<Grant, Rejected> {
+        match self.name.refused_by() {
+            None => Ok(Grant { name: self.name, start: self.start }),
+            Some(State::Open) => Err(Rejected::open(self.start)),
+            Some(state) => Err(Rejected::by(state)),
+        }
     }
 }
 
@@ -97,6 +131,14 @@ pub struct CircuitBreaker<C = DefaultClock> {
 
 impl CircuitBreaker<DefaultClock> {
     /// Starts a builder with the default settings.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn builder() -> Builder<DefaultClock> {
         Builder::new()
     }
@@ -115,13 +157,62 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     /// The name given to the builder.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Settings that are legal and idle, in words; empty for most.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Bytes that this breaker takes, those on the heap included.
+    ///
+    /// What the allocator adds and what closures of observers own is not counted, nor is the clock's heap. The
+    /// [performance page](crate::docs::performance) has a table over windows and cores, and the way to trade memory for
+    /// speed.
+    ///
+    /// ```
+    /// use failfast::CircuitBreaker;
+    ///
+    /// let lean = CircuitBreaker::builder().stripes(1).build()?;
+    /// assert!(lean.memory_footprint() < 3 * 1024);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: nothing that it reads is ever written.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
+    pub fn memory_footprint(&self) -> usize {
+        let observers: usize = self.observers.iter().map(|observer| size_of_val(&**observer)).sum();
+        let warnings: usize = self.warnings.iter().map(String::capacity).sum();
+        size_of::<Self>()
+            + self.engine.heap()
+            + self.name.capacity()
+            + self.warnings.capacity() * size_of::<String>()
+            + warnings
+            + self.observers.capacity() * size_of::<Observer>()
+            + observers
     }
 
     // ===== acquiring =====
@@ -175,30 +266,41 @@ impl<C: Clock> CircuitBreaker<C> {
         if word.is_closed() {
             return Ok(self.grant(word));
         }
-        self.acquire_slow(word)
+        self.acquire_slow(word).into_result()
     }
 
     /// A permit of a state that grants everything and counts; reads the clock only where calls are timed.
     #[inline]
     fn grant(&self, name: Word) -> Grant {
+        // Asked in this order, so that a report in the same function need not ask again.
         let start = match self.engine.start() {
-            Some(start) => start,
-            None => self.clock.now_nanos(),
+            UNTIMED => UNTIMED,
+            TIMED => self.clock.now_nanos(),
+            start => start,
         };
         Grant { name, start }
     }
 
+    #[cold]
     #[inline(never)]
-    fn acquire_slow(&self, word: Word) -> Result<Grant, Rejected> {
+    fn acquire_slow(&self, word: Word) -> Answer {
         match word.state() {
-            State::ForcedOpen => Err(Rejected::by(State::ForcedOpen)),
-            State::Disabled => Ok(Grant { name: word, start: UNTIMED }),
-            State::Closed | State::MetricsOnly => Ok(self.grant(word)),
+            State::ForcedOpen => Answer::refused(Rejected::by(State::ForcedOpen)),
+            State::Disabled => Answer::granted(word, UNTIMED),
+            State::Closed | State::MetricsOnly => {
+                let Grant { name, start } = self.grant(word);
+                Answer::granted(name, start)
+            }
             State::Open | State::HalfOpen => {
                 let now = self.clock.now_nanos();
+                if let Some(wait) = self.engine.surely_open_for(word, self.since_zero(now)) {
+                    return Answer::refused(Rejected::open(wait));
+                }
                 let mut heard = |change| self.publish(&change, now);
-                let name = self.engine.acquire(self.since_zero(now), &mut heard)?;
-                Ok(Grant { name, start: now })
+                match self.engine.acquire(self.since_zero(now), &mut heard) {
+                    Ok(name) => Answer::granted(name, now),
+                    Err(rejected) => Answer::refused(rejected),
+                }
             }
         }
     }
@@ -451,9 +553,16 @@ impl<C: Clock> CircuitBreaker<C> {
             if self.engine.count_untimed(threads::seat_if_known(), grant.name) {
                 return Recorded::Counted;
             }
-            return self.settle_slow(grant, Outcome::Success, None, None);
+            return self.settle_success_slow(grant.name);
         }
         self.settle_success_timed(grant)
+    }
+
+    /// The cold half of a success that needs no time; few arguments, so that the hot half may jump here.
+    #[cold]
+    #[inline(never)]
+    fn settle_success_slow(&self, name: Word) -> Recorded {
+        self.settle_slow(Grant { name, start: UNTIMED }, Outcome::Success, None, None)
     }
 
     /// The hot path where a bucket or a slow-call limit needs the time; apart, so that the other stays small.
@@ -461,7 +570,8 @@ impl<C: Clock> CircuitBreaker<C> {
     fn settle_success_timed(&self, grant: Grant) -> Recorded {
         let now = self.clock.now_nanos();
         let elapsed = now.saturating_sub(grant.start);
-        if !self.is_slow(elapsed)
+        // Where only the bucket needs the time no call is slow.
+        if (grant.start == BUCKETED || !self.is_slow(elapsed))
             && self.engine.count_warm(threads::seat_if_known(), grant.name, now)
         {
             return Recorded::Counted;
@@ -476,6 +586,17 @@ impl<C: Clock> CircuitBreaker<C> {
             Outcome::Success => self.settle_success(grant),
             _ => self.settle_slow(grant, outcome, None, None),
         }
+    }
+
+    /// Reports what a drop means: a failure while the thread is panicking, otherwise ignored.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn settle_dropped(&self, grant: Grant) {
+        let outcome = match std::thread::panicking() {
+            true => Outcome::Failure,
+            false => Outcome::Ignored,
+        };
+        self.settle(grant, outcome);
     }
 
     /// Reports an outcome whose elapsed time is given, in nanoseconds.
@@ -540,14 +661,8 @@ impl<C: Clock> CircuitBreaker<C> {
     // ===== time and observers =====
 
     /// An instant of the clock, in nanoseconds since this breaker was built.
-    ///
-    /// The last instant of the clock is the last of the engine too: a clock that has come to its end holds no breaker
-    /// open.
     fn since_zero(&self, now: u64) -> u64 {
-        match now {
-            u64::MAX => u64::MAX,
-            now => now.saturating_sub(self.zero),
-        }
+        since(self.zero, now)
     }
 
     /// Tells the observers; what one panics with is dropped.
@@ -559,7 +674,7 @@ impl<C: Clock> CircuitBreaker<C> {
             return;
         }
         let Change { from, to, generation, cause, lapsed_at } = *change;
-        let at = lapsed_at.map_or(now, |lapse| self.zero.saturating_add(lapse));
+        let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
         let at = Duration::from_nanos(at);
         let transition = Transition { from, to, generation, cause, at };
         for observer in &self.observers {
@@ -574,6 +689,11 @@ impl<C: Clock> CircuitBreaker<C> {
         }
     }
 }
+
+// No panic, of a guarded call, a classifier, an observer or a clock, leaves a step half done: user code runs between steps
+// only. So a breaker that was in use when a thread unwound is as good as before.
+impl<C> UnwindSafe for CircuitBreaker<C> {}
+impl<C> RefUnwindSafe for CircuitBreaker<C> {}
 
 impl<C: Clock> fmt::Debug for CircuitBreaker<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

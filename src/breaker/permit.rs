@@ -43,7 +43,9 @@ pub struct Permit<'a, C: Clock = DefaultClock> {
 
 /// Permission for one call that keeps its breaker alive: `Send + 'static`, for pool threads.
 ///
-/// As [`Permit`], but it holds an [`Arc`]: acquiring and recording cost its reference count, a shared word, on top.
+/// As [`Permit`], but it holds an [`Arc`]: acquiring and recording cost its reference count on top, one addition each
+/// to a word that all owners share. Where the breaker lives as long as the pool (a `static`, a scope), a borrowed permit
+/// can be sent as well, and costs nothing more.
 ///
 /// ```
 /// use failfast::CircuitBreaker;
@@ -61,15 +63,6 @@ pub struct OwnedPermit<C: Clock = DefaultClock> {
     grant: Grant,
 }
 
-/// What a drop means: a failure while the thread is panicking, otherwise ignored.
-fn outcome_of_drop() -> Outcome {
-    if std::thread::panicking() {
-        Outcome::Failure
-    } else {
-        Outcome::Ignored
-    }
-}
-
 impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub(crate) fn new(breaker: &'a CircuitBreaker<C>, grant: Grant) -> Self {
@@ -77,6 +70,14 @@ impl<'a, C: Clock> Permit<'a, C> {
     }
 
     /// Reports that the call succeeded.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn success(self) -> Recorded {
         let this = ManuallyDrop::new(self);
@@ -84,18 +85,42 @@ impl<'a, C: Clock> Permit<'a, C> {
     }
 
     /// Reports that the call failed.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn failure(self) -> Recorded {
         self.record(Outcome::Failure)
     }
 
     /// Reports that the call says nothing about the dependency; a half-open place is given back.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn ignore(self) -> Recorded {
         self.record(Outcome::Ignored)
     }
 
     /// Reports an outcome; its elapsed time is measured where a slow-call rule needs it.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn record(self, outcome: Outcome) -> Recorded {
         let this = ManuallyDrop::new(self);
@@ -105,6 +130,14 @@ impl<'a, C: Clock> Permit<'a, C> {
     /// Reports an outcome with the elapsed time of the call, which replaces the measured one.
     ///
     /// Buckets and deadlines still use the clock.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn record_timed(self, outcome: Outcome, elapsed: Duration) -> Recorded {
         let this = ManuallyDrop::new(self);
@@ -113,8 +146,9 @@ impl<'a, C: Clock> Permit<'a, C> {
 }
 
 impl<C: Clock> Drop for Permit<'_, C> {
+    #[inline]
     fn drop(&mut self) {
-        self.breaker.settle(self.grant, outcome_of_drop());
+        self.breaker.settle_dropped(self.grant);
     }
 }
 
@@ -138,24 +172,56 @@ impl<C: Clock> OwnedPermit<C> {
     }
 
     /// Reports that the call succeeded.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn success(self) -> Recorded {
         self.settle(|permit| permit.success())
     }
 
     /// Reports that the call failed.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn failure(self) -> Recorded {
         self.settle(|permit| permit.failure())
     }
 
     /// Reports that the call says nothing about the dependency; a half-open place is given back.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn ignore(self) -> Recorded {
         self.settle(|permit| permit.ignore())
     }
 
     /// Reports an outcome; its elapsed time is measured where a slow-call rule needs it.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn record(self, outcome: Outcome) -> Recorded {
         self.settle(|permit| permit.record(outcome))
@@ -164,21 +230,39 @@ impl<C: Clock> OwnedPermit<C> {
     /// Reports an outcome with the elapsed time of the call, which replaces the measured one.
     ///
     /// Buckets and deadlines still use the clock.
+    ///
+    /// # Progress
+    ///
+    /// As [`Permit`].
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`Permit`].
     #[inline]
     pub fn record_timed(self, outcome: Outcome, elapsed: Duration) -> Recorded {
         self.settle(|permit| permit.record_timed(outcome, elapsed))
     }
 
     /// The breaker that granted this permit.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: no atomic is read.
+    ///
+    /// # Memory ordering
+    ///
+    /// None.
     pub fn breaker(&self) -> &Arc<CircuitBreaker<C>> {
         &self.breaker
     }
 }
 
 impl<C: Clock> Drop for OwnedPermit<C> {
+    // Inlined, so that a permit that has just been settled pays nothing here.
+    #[inline]
     fn drop(&mut self) {
         if !self.grant.is_settled() {
-            self.breaker.settle(self.grant, outcome_of_drop());
+            self.breaker.settle_dropped(self.grant);
         }
     }
 }

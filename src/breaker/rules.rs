@@ -8,16 +8,46 @@ pub(crate) const PPM: u64 = 1_000_000;
 /// what an operator would wait for.
 pub(crate) const STEP_BACK_NS: u64 = 1 << 46;
 
+/// The engine's instants, but for the very last one, run up to here: 36 years, the end of the deadlines' field.
+const LAST_INSTANT: u64 = (1 << 60) - 1;
+
+/// An instant of the clock in nanoseconds since a breaker was built, at `zero`.
+///
+/// A clock that steps back a little behind the build stands at zero until it has caught up. One that steps back further
+/// than it may by correction was wrong at the build: then time runs on far ahead, so that nothing waits for the instant
+/// of the build to come again. The last instant of the clock is the last of the engine: it is after every deadline.
+#[inline]
+pub(crate) fn since(zero: u64, now: u64) -> u64 {
+    match now.checked_sub(zero) {
+        _ if now == u64::MAX => u64::MAX,
+        Some(since) => since,
+        None if zero - now <= STEP_BACK_NS => 0,
+        None => now.wrapping_sub(zero) & LAST_INSTANT,
+    }
+}
+
+/// The instant of the clock that lies `earlier` after the build, as seen from a reading `now`.
+pub(crate) fn back(zero: u64, now: u64, earlier: u64) -> u64 {
+    if now >= zero {
+        zero.saturating_add(earlier)
+    } else {
+        now.saturating_sub(since(zero, now).saturating_sub(earlier))
+    }
+}
+
 /// Whether `part` of `whole` reaches a rate; a rate of zero is a rule that is off.
 #[inline]
 pub(crate) fn reaches(ppm: u64, part: u64, whole: u64) -> bool {
     ppm > 0 && u128::from(part) * u128::from(PPM) >= u128::from(ppm) * u128::from(whole)
 }
 
-/// The smallest `part` of `whole` that reaches a rate.
+/// The smallest `part` of `whole` that reaches a rate; for a `whole` of more than 2^44, which no count window has, one
+/// that may be too small.
+///
+/// In 64 bits: the division by a constant is then a multiplication, where the wide one is a call.
 #[inline]
 pub(crate) fn needed(ppm: u64, whole: u64) -> u64 {
-    (u128::from(ppm) * u128::from(whole)).div_ceil(u128::from(PPM)) as u64
+    ppm.saturating_mul(whole).div_ceil(PPM)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +135,21 @@ impl WaitConfig {
                 let steps = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
                 // Floats saturate on the way up and `as` saturates on the way back: never a panic, never a wrap. Rounded
                 // up, so that the wait is not shorter than asked for.
-                (self.initial_ns as f64 * self.factor.powi(steps)).ceil() as u64
+                let grown = (self.initial_ns as f64 * self.factor.powi(steps)).ceil() as u64;
+                grown.max(self.initial_ns)
             }
         };
         if self.jitter_ppm == 0 {
             return grown.min(self.max_ns);
         }
-        // A draw from -jitter to +jitter in parts per million of the wait.
-        let span = 2 * u64::from(self.jitter_ppm) + 1;
-        let draw = split_mix(self.seed ^ split_mix(generation)) % span;
-        let scaled = u128::from(grown) * u128::from(PPM - u64::from(self.jitter_ppm) + draw)
-            / u128::from(PPM);
+        // A draw from -jitter to +jitter, and that much of the wait: rounded down, so that it stays within the ratio.
+        let jitter = u64::from(self.jitter_ppm);
+        let draw = split_mix(self.seed ^ split_mix(generation)) % (2 * jitter + 1);
+        let part = u128::from(grown) * u128::from(draw.abs_diff(jitter)) / u128::from(PPM);
+        let part = u64::try_from(part).unwrap_or(u64::MAX);
+        let jittered = if draw < jitter { grown - part } else { grown.saturating_add(part) };
         // The cut comes last.
-        u64::try_from(scaled).unwrap_or(u64::MAX).clamp(1, self.max_ns)
+        jittered.clamp(1, self.max_ns)
     }
 }
 

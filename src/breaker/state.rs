@@ -15,6 +15,9 @@ const STATE: Field = Field::first(3);
 /// Closed, forced open, disabled and metrics-only have nothing to say but their generation: it never wraps.
 const GENERATION: Field = STATE.last(61);
 
+/// In the place of a state's code: this is no state word but a refusal on its way to the caller.
+const REFUSAL: u64 = 6;
+
 const OPEN_GENERATION: Field = STATE.then(21);
 const OPEN_DEADLINE: Field = OPEN_GENERATION.last(40);
 
@@ -137,6 +140,26 @@ impl Word {
         }
     }
 
+    // ===== refusals =====
+
+    /// Stands in the place of a name where a state has refused; no state has this code.
+    pub(crate) const fn refusal(by: State) -> Self {
+        Word(STATE.put(REFUSAL) | GENERATION.put(by.code()))
+    }
+
+    /// The state that refused, if this is no name.
+    #[inline]
+    pub(crate) const fn refused_by(self) -> Option<State> {
+        if STATE.get(self.0) != REFUSAL {
+            return None;
+        }
+        Some(match GENERATION.get(self.0) {
+            1 => State::Open,
+            2 => State::HalfOpen,
+            _ => State::ForcedOpen,
+        })
+    }
+
     // ===== open =====
 
     /// Nanoseconds until the open time is over; `None` once it is.
@@ -222,6 +245,17 @@ mod tests {
                 assert_eq!(word.state(), State::HalfOpen);
                 assert_eq!(word.probes(), Probes { granted, ..Probes::default() });
             }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_no_name_and_says_who_refused() {
+        for state in [State::Open, State::HalfOpen, State::ForcedOpen] {
+            assert_eq!(Word::refusal(state).refused_by(), Some(state));
+        }
+        for state in State::ALL {
+            assert_eq!(Word::name(state, GENERATION.max()).refused_by(), None);
+            assert!(state.code() < REFUSAL);
         }
     }
 

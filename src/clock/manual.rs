@@ -1,6 +1,7 @@
 //! A clock that moves when it is told to.
 
 use core::time::Duration;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::{nanos, Clock};
@@ -35,6 +36,14 @@ impl ManualClock {
     }
 
     /// Moves the clock forward; saturates.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free: another thread may move the clock at the same time.
+    ///
+    /// # Memory ordering
+    ///
+    /// Relaxed: it orders nothing but the clock's own readings.
     pub fn advance(&self, by: Duration) {
         let by = nanos(by);
         let mut now = self.nanos.load(Ordering::Relaxed);
@@ -50,10 +59,22 @@ impl ManualClock {
     }
 
     /// Puts the clock to an instant, forward or back; saturates.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// Relaxed, as [`advance`](ManualClock::advance).
     pub fn set(&self, to: Duration) {
         self.nanos.store(nanos(to), Ordering::Relaxed);
     }
 }
+
+// One word: no panic can leave it half written.
+impl UnwindSafe for ManualClock {}
+impl RefUnwindSafe for ManualClock {}
 
 impl Default for ManualClock {
     fn default() -> Self {

@@ -47,6 +47,14 @@ pub use self::system::StdClock;
 /// nanoseconds (which is cut to that).
 pub trait Clock: Send + Sync + 'static {
     /// The time since this clock's own zero.
+    ///
+    /// # Progress
+    ///
+    /// The breaker's calls are as good as this: every clock here is wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// None is needed: a breaker takes readings of different threads as they come.
     fn now(&self) -> Duration;
 
     /// The same in nanoseconds, cut to `u64::MAX`.

@@ -11,3 +11,6 @@ pub mod progress {}
 
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}

@@ -287,6 +287,13 @@ impl Buckets {
         }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let each =
+            |stripe: &CachePadded<Stripe>| size_of_val(stripe) + size_of_val(&*stripe.buckets);
+        self.stripes.iter().map(each).sum::<usize>() + size_of_val(&*self.shared)
+    }
+
     /// Counts a success that can change no verdict: the whole hot path of a time window.
     ///
     /// `false`, with nothing counted, when it is the thread's first outcome in this bucket, or the minimum was not

@@ -35,15 +35,16 @@ pub(crate) struct Mark {
 }
 
 pub(crate) struct Marks {
-    head: CachePadded<Head>,
+    /// The next ticket. Never reset: a ticket names one attempt for ever. A line of its own: every mark changes it.
+    next: CachePadded<AtomicU64>,
+    notes: CachePadded<Notes>,
     ring: Box<[AtomicU64]>,
     /// Slots beyond the entries asked for: room for tickets that were never written.
     spare: u64,
 }
 
-struct Head {
-    /// The next ticket. Never reset: a ticket names one attempt for ever.
-    next: AtomicU64,
+/// What every mark reads and hardly any writes.
+struct Notes {
     /// The first ticket that may be of a generation, for the current one and the next, by the generation's low bit.
     base: [AtomicU64; 2],
     /// One more than the name of the latest generation whose window that ends at the minimum has been judged.
@@ -59,9 +60,9 @@ impl Marks {
     pub(crate) fn new(entries: usize, spare: usize) -> Self {
         let slots = (entries + spare).next_power_of_two();
         Marks {
-            head: CachePadded::new(Head {
-                // One lap is skipped, so that no ticket has the lap of an empty slot.
-                next: AtomicU64::new(slots as u64),
+            // One lap is skipped, so that no ticket has the lap of an empty slot.
+            next: CachePadded::new(AtomicU64::new(slots as u64)),
+            notes: CachePadded::new(Notes {
                 base: [AtomicU64::new(slots as u64), AtomicU64::new(slots as u64)],
                 crossed: AtomicU64::new(0),
                 crossed_at: AtomicU64::new(0),
@@ -70,6 +71,11 @@ impl Marks {
             ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             spare: (slots - entries) as u64,
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        size_of_val(&*self.ring)
     }
 
     /// Slots beyond the entries that the windows need.
@@ -96,7 +102,7 @@ impl Marks {
     pub(crate) fn take_ticket(&self) -> u64 {
         // E3: the chain of tickets: what happened before an earlier ticket was taken is visible to every later one,
         // so the sum that a later ticket reads counts it.
-        self.head.next.fetch_add(1, Ordering::AcqRel)
+        self.next.fetch_add(1, Ordering::AcqRel)
     }
 
     /// Leaves a mark in the slot of its ticket, unless the ring has gone round since.
@@ -106,13 +112,15 @@ impl Marks {
             | LAP.put(self.lap(ticket))
             | BEFORE.put(mark.before);
         let slot = self.slot(ticket);
-        // E4: acquires the ticket of whoever wrote this slot, so that `next_ticket` is beyond it.
-        let mut seen = slot.load(Ordering::Acquire);
+        // The first exchange supposes an empty slot. Where that is wrong it has fetched the line for writing at least: a
+        // load would have fetched it for reading, and the exchange again.
+        let mut seen = 0;
         // Bounded by the number of threads: what the slot held is of an earlier lap (the next lap's ticket was not taken
         // when it was read), and only a thread that took an earlier ticket of this slot and has not written it yet can
         // get in between; each does so once, and none joins them.
         while self.next_ticket() - ticket <= self.slots() {
-            // E4: publishes the mark to whoever reads the slot in `Marks::read`.
+            // E4: publishes the mark to whoever reads the slot in `Marks::read`; and where it fails, acquires the ticket
+            // of whoever wrote the slot, so that `next_ticket` is beyond it.
             match slot.compare_exchange(seen, entry, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -126,7 +134,7 @@ impl Marks {
     /// The ticket that will be taken next.
     pub(crate) fn next_ticket(&self) -> u64 {
         // E3, reading end.
-        self.head.next.load(Ordering::Acquire)
+        self.next.load(Ordering::Acquire)
     }
 
     /// The mark of a ticket, if it is written and of this generation. `near` is a number of successes of about now.
@@ -143,7 +151,7 @@ impl Marks {
     /// The first ticket that may be of this generation.
     pub(crate) fn base(&self, name: Word) -> u64 {
         // E2, reading end: the base was noted before the state word that named this generation.
-        self.head.base[name.named_generation() as usize & 1].load(Ordering::Acquire)
+        self.notes.base[name.named_generation() as usize & 1].load(Ordering::Acquire)
     }
 
     /// Notes the first ticket that may be of a generation that is about to begin.
@@ -152,7 +160,7 @@ impl Marks {
     pub(crate) fn note_base(&self, generation: u64, ticket: u64) {
         // Only ever forwards, so that a thread that slept here takes nothing back. E2: the exchange of the state word
         // publishes it.
-        self.head.base[generation as usize & 1].fetch_max(ticket, Ordering::Relaxed);
+        self.notes.base[generation as usize & 1].fetch_max(ticket, Ordering::Relaxed);
     }
 
     // ===== the minimum =====
@@ -160,7 +168,7 @@ impl Marks {
     /// Whether somebody has judged this generation's window that ends at the minimum.
     pub(crate) fn crossed(&self, name: Word) -> bool {
         // Relaxed: who sees it set skips a judgement that others have made; it reads nothing that they wrote.
-        self.head.crossed.load(Ordering::Relaxed) == name.bits() + 1
+        self.notes.crossed.load(Ordering::Relaxed) == name.bits() + 1
     }
 
     /// The first ticket of this generation that is known to stand behind the minimum; none if nobody has judged it yet.
@@ -169,9 +177,9 @@ impl Marks {
     pub(crate) fn crossed_at(&self, name: Word) -> u64 {
         // E8: acquires the sum that the judge has read. Whoever takes a later ticket, this thread or one behind it in
         // the chain of tickets, reads none that is older.
-        if self.head.crossed.load(Ordering::Acquire) == name.bits() + 1 {
+        if self.notes.crossed.load(Ordering::Acquire) == name.bits() + 1 {
             // If it is of a later generation this one is over.
-            self.head.crossed_at.load(Ordering::Relaxed)
+            self.notes.crossed_at.load(Ordering::Relaxed)
         } else {
             u64::MAX
         }
@@ -180,9 +188,9 @@ impl Marks {
     /// Notes that the minimum is reached and judged, with every mark below ticket `newest` taken into account.
     pub(crate) fn set_crossed(&self, name: Word, newest: u64) {
         // Tickets and names of closed generations only grow, so a thread that slept takes nothing back.
-        self.head.crossed_at.fetch_max(newest, Ordering::Relaxed);
+        self.notes.crossed_at.fetch_max(newest, Ordering::Relaxed);
         // E8: publishes the ticket, and the sum that was read before it.
-        self.head.crossed.fetch_max(name.bits() + 1, Ordering::Release);
+        self.notes.crossed.fetch_max(name.bits() + 1, Ordering::Release);
     }
 
     // ===== the skip =====
@@ -190,7 +198,7 @@ impl Marks {
     /// Whether a recount of this generation has found that no trip is possible at `ticket`, which is being taken.
     pub(crate) fn skips(&self, name: Word, ticket: u64) -> bool {
         // E8: acquires the sums that the recount has read, so that this thread reads none that is older.
-        let skip = self.head.skip.load(Ordering::Acquire);
+        let skip = self.notes.skip.load(Ordering::Acquire);
         let from = widen(SKIP_FROM.get(skip), SKIP_FROM.width(), ticket);
         SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max()
             && from >= self.base(name)
@@ -203,7 +211,7 @@ impl Marks {
             | SKIP_COUNT.put(more.min(SKIP_COUNT.max()))
             | SKIP_ERA.put(name.named_generation());
         // E8: publishes the sums that the recount has read.
-        self.head.skip.store(skip, Ordering::Release);
+        self.notes.skip.store(skip, Ordering::Release);
     }
 }
 

@@ -23,7 +23,8 @@ use crate::sync::{fence, Ordering};
 /// threads' own counts, which are exact at rest. Arbitrary: a ring of half a mebibyte.
 const MAX_RUN_RING: u32 = 65_536;
 
-/// Slots of the ring beyond what the window needs, at least: tickets of threads that stopped before writing.
+/// Slots of the ring beyond what the window needs, at least; and at least two a stripe: a thread can leave one hole for
+/// good, with a ticket taken for a generation that was over, and hold another ticket that it has not written yet.
 const MIN_SPARE: usize = 16;
 
 pub(crate) struct Window {
@@ -38,7 +39,7 @@ enum Kinds {
     },
     /// `runs`: a run limit stands beside the window, so successes are counted in the stripes as well.
     Time {
-        buckets: Box<Buckets>,
+        buckets: Buckets,
         runs: bool,
     },
     Consecutive,
@@ -60,16 +61,30 @@ impl Window {
             WindowConfig::Count { size } => (Kinds::Count { size: size.into() }, size as usize),
             WindowConfig::Time { length_ns, buckets } => {
                 let grid = Grid::new(length_ns, buckets);
-                let buckets = Box::new(Buckets::new(grid, stripes));
+                let buckets = Buckets::new(grid, stripes);
                 (Kinds::Time { buckets, runs: rules.run > 0 }, 1)
             }
             WindowConfig::Consecutive => (Kinds::Consecutive, 1),
         };
+        // A time window counts in its buckets; its stripes are for runs alone.
+        let counting = match config {
+            WindowConfig::Time { .. } if rules.run == 0 => 0,
+            _ => stripes,
+        };
         Window {
             kind,
-            stripes: Stripes::new(stripes),
-            marks: Marks::new(entries.max(run), stripes.max(MIN_SPARE)),
+            stripes: Stripes::new(counting),
+            marks: Marks::new(entries.max(run), MIN_SPARE.max(2 * stripes)),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let buckets = match &self.kind {
+            Kinds::Time { buckets, .. } => buckets.heap(),
+            Kinds::Count { .. } | Kinds::Consecutive => 0,
+        };
+        buckets + self.stripes.heap() + self.marks.heap()
     }
 
     /// Whether outcomes need the instant at which they are recorded.
@@ -107,9 +122,9 @@ impl Window {
 
     /// Notes where a generation that is about to begin begins, and clears what the one that ends can't need.
     ///
-    /// `ticket` was read while `current` was the generation.
-    pub(crate) fn prepare(&self, current: u64, ticket: u64) {
-        self.stripes.sweep(current);
+    /// `ticket` was read while `current` was the generation; `still_current` asks whether it still is.
+    pub(crate) fn prepare(&self, current: u64, ticket: u64, still_current: &dyn Fn() -> bool) {
+        self.stripes.sweep(current, still_current);
         self.marks.note_base(current + 1, ticket);
     }
 
@@ -159,6 +174,7 @@ impl Window {
     }
 
     /// Settles an outcome after its consequences are committed.
+    #[inline]
     pub(crate) fn settle(&self, seat: usize, name: Word, verdict: &Verdict) {
         if let (Kinds::Time { buckets, .. }, Some((at, kind, warm))) = (&self.kind, verdict.settle)
         {
@@ -198,7 +214,7 @@ impl Window {
         self.count_success(record).then_some(())?;
         let Record { seat, name, rules, .. } = *record;
         if size.is_none() || record.judging == Judging::CountOnly || !rules.has_rate() {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
             return Some(None);
         }
         // E1: of the outcomes that together reach the minimum, each counts itself before its fence and reads the
@@ -207,7 +223,7 @@ impl Window {
         let view = self.view(name, size, self.stripes.sum(name));
         let (reached, cause) = view.judge_success(rules);
         if reached {
-            self.stripes.set_warm(seat);
+            self.stripes.set_warm(seat, name);
         }
         Some(cause)
     }

@@ -13,11 +13,6 @@ use crate::sync::{fence, AtomicU64, Ordering};
 /// No generation's name: states have codes up to 5.
 const NONE: u64 = u64::MAX;
 
-/// In `Stripe::count`: set once this thread has seen the minimum of calls reached in this generation.
-const WARM: u64 = 1;
-/// In `Stripe::count`: one success.
-const ONE: u64 = 2;
-
 /// In the overflow words: the count below, the generation's low bits above.
 ///
 /// 2^42 successes of overflow threads in one generation (an hour at one a nanosecond) and the count runs into its
@@ -37,7 +32,13 @@ const RUN_TAG: Field = BEFORE.then(16);
 pub(crate) struct Stripe {
     /// The name of the generation that the rest belongs to.
     generation: AtomicU64,
-    /// Plain successes times two, plus the warm bit.
+    /// The name of the latest generation in which this thread has seen the minimum of calls reached; only the owner
+    /// reads it.
+    ///
+    /// A word beside the count and not a bit in it, so that the hot path asks one question for generation and minimum,
+    /// and adds to the count where it lies.
+    warm: AtomicU64,
+    /// Plain successes.
     count: AtomicU64,
     /// Slow successes, where they leave marks and a limit on runs is set: they break a run as well.
     breaks: AtomicU64,
@@ -49,7 +50,8 @@ pub(crate) struct Stripe {
 
 pub(crate) struct Stripes {
     stripes: Box<[CachePadded<Stripe>]>,
-    overflow: CachePadded<Overflow>,
+    /// Boxed, so that its line is no neighbour of the pointers that every report reads.
+    overflow: Box<CachePadded<Overflow>>,
 }
 
 struct Overflow {
@@ -62,6 +64,7 @@ impl Stripe {
     fn new() -> Self {
         Stripe {
             generation: AtomicU64::new(NONE),
+            warm: AtomicU64::new(NONE),
             count: AtomicU64::new(0),
             breaks: AtomicU64::new(0),
             run_before: AtomicU64::new(0),
@@ -89,12 +92,17 @@ impl Stripes {
     pub(crate) fn new(stripes: usize) -> Self {
         Stripes {
             stripes: (0..stripes).map(|_| CachePadded::new(Stripe::new())).collect(),
-            overflow: CachePadded::new(Overflow {
+            overflow: Box::new(CachePadded::new(Overflow {
                 count: AtomicU64::new(0),
                 breaks: AtomicU64::new(0),
                 run: AtomicU64::new(0),
-            }),
+            })),
         }
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        size_of_val(&*self.stripes) + size_of_val(&*self.overflow)
     }
 
     /// Counts a success that can change no verdict: the whole hot path of a count or consecutive window.
@@ -108,11 +116,11 @@ impl Stripes {
         let Some(stripe) = self.stripes.get(seat) else {
             return false;
         };
-        let count = stripe.count.load(Ordering::Relaxed);
-        if stripe.generation.load(Ordering::Relaxed) != name.bits() || count & WARM == 0 {
+        // Warm in this generation, so the count is this generation's too.
+        if stripe.warm.load(Ordering::Relaxed) != name.bits() {
             return false;
         }
-        stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
+        stripe.count.store(stripe.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         true
     }
 
@@ -122,7 +130,7 @@ impl Stripes {
             Some(stripe) => {
                 stripe.enter(name);
                 let count = stripe.count.load(Ordering::Relaxed);
-                stripe.count.store(count.wrapping_add(ONE), Ordering::Relaxed);
+                stripe.count.store(count.wrapping_add(1), Ordering::Relaxed);
                 true
             }
             None => {
@@ -132,24 +140,23 @@ impl Stripes {
         }
     }
 
-    /// Notes that this thread has seen the minimum reached.
-    pub(crate) fn set_warm(&self, seat: usize) {
+    /// Notes that this thread, which has counted in this generation, has seen the minimum reached.
+    pub(crate) fn set_warm(&self, seat: usize, name: Word) {
         if let Some(stripe) = self.stripes.get(seat) {
-            let count = stripe.count.load(Ordering::Relaxed);
-            stripe.count.store(count | WARM, Ordering::Relaxed);
+            stripe.warm.store(name.bits(), Ordering::Relaxed);
         }
     }
 
-    /// Clears overflow words of generations before `current`, so that their few bits never meet twice.
+    /// Clears overflow words of any generation but `current`, so that their few bits never meet twice.
     ///
     /// Every transition does this before it leaves `current`. One that slept may find the words of a later generation:
     /// they stay.
-    pub(crate) fn sweep(&self, current: u64) {
-        let Overflow { count, breaks, run } = &*self.overflow;
+    pub(crate) fn sweep(&self, current: u64, still_current: &dyn Fn() -> bool) {
+        let Overflow { count, breaks, run } = &**self.overflow;
         for (word, tag) in [(count, TAG), (breaks, TAG), (run, RUN_TAG)] {
-            let seen = word.load(Ordering::Relaxed);
-            let behind = current.wrapping_sub(tag.get(seen)) & tag.max();
-            if seen != 0 && (1..=tag.max() / 2).contains(&behind) {
+            // E6: acquires the state that the last writer saw: if that was a later one, the question is answered so.
+            let seen = word.load(Ordering::Acquire);
+            if seen != 0 && tag.get(seen) != current & tag.max() && still_current() {
                 // A lost race means that somebody has just written the word afresh.
                 let _ = word.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed);
             }
@@ -167,7 +174,7 @@ impl Stripes {
             if stripe.generation.load(Ordering::Acquire) == name.bits() {
                 // If the owner has moved on since, its count is of a later generation: then the caller's is over, and
                 // whatever it concludes meets a state word that has changed.
-                sum += stripe.count.load(Ordering::Relaxed) / ONE;
+                sum += stripe.count.load(Ordering::Relaxed);
             }
         }
         sum

@@ -14,6 +14,10 @@ use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
+/// How many marks back the filter looks first. Eight share a cache line, so four are on this mark's own more often than
+/// not; fewer would be in most windows.
+const NEARBY: u64 = 4;
+
 /// What a mark knew of its generation before it took its sum.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
@@ -158,18 +162,25 @@ impl View<'_> {
         if calls < size {
             return false;
         }
-        let rates = [rules.failure_ppm, rules.slow_ppm];
-        let limits = rates.map(|ppm| needed(ppm.into(), size));
-        limits.into_iter().chain([failure_count]).filter(|limit| *limit > 0).any(|limit| {
-            // The `limit`-th latest mark is this one or, if there are holes or marks of another kind, an older one.
-            let Some(oldest) = (end + 1).checked_sub(limit).filter(|ticket| *ticket >= base) else {
-                return false;
-            };
-            match self.marks.read(oldest, self.name, self.near) {
-                Some(mark) => (limit - 1).saturating_add(before.saturating_sub(mark.before)) < size,
-                None => true,
-            }
-        })
+        let rates = [rules.failure_ppm, rules.slow_ppm].map(|ppm| needed(ppm.into(), size));
+        let limits = rates.into_iter().chain([failure_count]).filter(|limit| *limit > 0);
+        // Most windows hold few marks: then one nearby, likely on a line that this mark was just written to, is out of
+        // the window already, and so is every older one.
+        let least = limits.clone().min().unwrap_or(u64::MAX);
+        self.may_hold(end, before, size, least.min(NEARBY), base)
+            && limits.into_iter().any(|limit| self.may_hold(end, before, size, limit, base))
+    }
+
+    /// Whether the window that ends with the mark of ticket `end` may hold as many as `marks` marks.
+    fn may_hold(&self, end: u64, before: u64, size: u64, marks: u64, base: u64) -> bool {
+        // The `marks`-th latest mark is this one or, if there are holes or marks of another kind, an older one.
+        let Some(oldest) = (end + 1).checked_sub(marks).filter(|ticket| *ticket >= base) else {
+            return false;
+        };
+        match self.marks.read(oldest, self.name, self.near) {
+            Some(mark) => (marks - 1).saturating_add(before.saturating_sub(mark.before)) < size,
+            None => true,
+        }
     }
 
     /// The window whose last call is preceded by `before` plain successes and followed by no mark below `end`.
@@ -227,8 +238,9 @@ impl View<'_> {
             if written + successes < min {
                 return None;
             }
-            if written > self.marks.slots() - self.marks.spare() {
-                // The ring may have gone round, and the first marks with it; the minimum was judged a window ago.
+            let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
+            if gone_round && written >= self.marks.slots() - self.marks.spare() {
+                // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
             }

@@ -62,6 +62,31 @@ fn nothing_in_the_library_waits_or_prints() {
     assert_eq!(lines_with(&words, &allowed), [""; 0]);
 }
 
+/// Section 4 of the contract: every public function of breaker and permits states both.
+#[test]
+fn every_call_states_its_progress_and_its_memory_ordering() {
+    let mut silent = Vec::new();
+    for (path, text) in sources("src/breaker") {
+        if !(path.ends_with("breaker/mod.rs") || path.ends_with("permit.rs")) {
+            continue;
+        }
+        let mut docs = String::new();
+        for line in text.lines().map(str::trim_start) {
+            if line.starts_with("///") {
+                docs.push_str(line);
+            } else if line.starts_with("pub fn ") {
+                if !(docs.contains("# Progress") && docs.contains("# Memory ordering")) {
+                    silent.push(format!("{}: {line}", path.display()));
+                }
+                docs.clear();
+            } else if !line.starts_with("#[") {
+                docs.clear();
+            }
+        }
+    }
+    assert_eq!(silent, [""; 0]);
+}
+
 #[test]
 fn every_ordering_above_relaxed_names_its_edge() {
     let strong = ["Ordering::Acquire", "Ordering::Release", "Ordering::AcqRel", "Ordering::SeqCst"];

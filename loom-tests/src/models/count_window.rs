@@ -16,7 +16,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded(
         "count_window::two_successes_after_a_failure_reach_the_minimum",
         3,
-        11_000,
+        9_000,
         || {
             check(count(4), rate(400_000, 2), &[F], &[(0, &[S]), (1, &[S])]);
         },
@@ -30,7 +30,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("count_window::failure_slides_out", 3, 2_400, || {
         check(count(2), rate(1_000_000, 2), &[F], &[(0, &[S, S]), (1, &[F])]);
     }),
-    Model::bounded("count_window::totals_are_kept", 3, 20_000, || {
+    Model::bounded("count_window::totals_are_kept", 3, 15_000, || {
         check(count(8), rate(1_000_000, 2), &[S], &[(0, &[S, F]), (1, &[F, S])]);
     }),
     Model::bounded("count_window::slow_success_and_failure", 3, 3_800, || {
@@ -49,7 +49,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("runs::two_failures_trip", 3, 5_700, || {
         check(WindowConfig::Consecutive, run(2), &[], &[(0, &[F]), (1, &[F])]);
     }),
-    Model::whole("runs::earlier_success_breaks_the_run", 51, || {
+    Model::whole("runs::earlier_success_breaks_the_run", 15, || {
         check(WindowConfig::Consecutive, run(2), &[F], &[(0, &[S, F]), (1, &[S])]);
     }),
     Model::bounded("runs::success_between_breaks_the_run", 3, 3_300, || {

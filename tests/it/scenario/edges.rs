@@ -358,3 +358,39 @@ fn an_outcome_that_is_shown_nowhere_is_judged_all_the_same() {
     succeed(&breaker, 1);
     assert_eq!(breaker.state(), State::Open, "seconds 3 and 4 are in the window of second 5");
 }
+
+/// A clock that was wrong when the breaker was built must not hold it until it is as late again (section 6).
+#[test]
+fn a_clock_that_steps_back_behind_the_build_holds_nothing() {
+    for built in [Duration::MAX, secs(1_700_000_000), secs(86_400 * 400)] {
+        let clock = ManualClock::new();
+        clock.set(built);
+        let breaker = CircuitBreaker::builder()
+            .probe_timeout(secs(5))
+            .open_wait(OpenWait::fixed(secs(1)))
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        clock.set(Duration::ZERO);
+        breaker.trip();
+        assert!(breaker.try_acquire().is_err(), "{built:?}");
+        clock.advance(secs(2));
+        for _ in 0..3 {
+            std::mem::forget(breaker.try_acquire().unwrap());
+        }
+        assert!(breaker.try_acquire().is_err(), "{built:?}");
+        clock.advance(secs(7));
+        assert!(breaker.try_acquire().is_ok(), "{built:?}");
+    }
+}
+
+/// Section 6: "A panicking call: counted as a failure, then the panic goes on", as a user would try it.
+#[test]
+fn a_breaker_may_be_caught_in_a_panic() {
+    let (breaker, _, _) = stage(CircuitBreaker::builder());
+    let caught = std::panic::catch_unwind(|| {
+        breaker.call(|| -> Result<(), ()> { std::panic::panic_any("the dependency's own") })
+    });
+    assert!(caught.is_err());
+    assert_eq!(breaker.snapshot().failures, 1);
+}

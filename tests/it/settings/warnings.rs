@@ -69,6 +69,15 @@ fn a_rule_that_another_rule_makes_idle_is_a_warning() {
 }
 
 #[test]
+fn a_rule_that_trips_at_the_first_failure_makes_the_others_idle() {
+    let ten = || new().window(Window::count(10)).no_failure_rate();
+    warns(ten().consecutive_failures(1).failure_count(5), "failure_count");
+    warns(ten().consecutive_failures(1).failure_rate(0.5), "failure_rate");
+    let timed = || new().window(Window::time(secs(10))).no_failure_rate();
+    warns(timed().failure_count(1).consecutive_failures(5), "consecutive_failures");
+}
+
+#[test]
 fn a_run_longer_than_the_window_is_idle_beside_a_failure_count() {
     // Twenty failures in a row have filled the window of ten with failures long before.
     warns(

@@ -55,7 +55,8 @@ fn a_transition_that_slept_clears_no_shared_count_of_a_later_generation() {
     for _ in 0..5 {
         record(&engine, NO_SEAT, Kind::Plain);
     }
-    engine.window.prepare(0, ticket); // ... and goes on in generation 1.
+    // ... and goes on in generation 1.
+    engine.window.prepare(0, ticket, &|| engine.load() == Word::START);
     assert_eq!(counts(&engine).calls, 5);
 }
 
@@ -71,7 +72,7 @@ fn begun_by_a_thread_that_slept(failure_ppm: u32, min_calls: u32) -> Engine {
     }
     let generation = engine.shared.state.generation(word);
     engine.shared.state.settle(generation, word.state());
-    engine.window.prepare(generation, ticket);
+    engine.window.prepare(generation, ticket, &|| true);
     assert!(engine.shared.state.exchange(word, Word::name(State::Closed, generation + 1)));
     engine
 }
@@ -135,4 +136,30 @@ fn a_mark_that_is_written_late_is_judged_where_it_stands() {
     let view = engine.window.view(name, Some(100), before);
     let cause = view.judge_mark(late, known, &engine.rules());
     assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 3 }));
+}
+
+#[test]
+fn more_marks_in_flight_than_the_window_holds_hide_no_minimum() {
+    let mut config = config(4, 500_000, 4);
+    config.rules.slow_ppm = 1_000_000;
+    config.rules.slow_limit_ns = 5;
+    config.stripes = 5;
+    let engine = Engine::new(&config);
+    let name = engine.load();
+    record(&engine, SEAT, Kind::Failure);
+    record(&engine, SEAT, Kind::Failure);
+    let (marks, stripes) = engine.window.parts();
+    // Two successes have counted themselves and stop before they judge; three slow ones have written their marks.
+    for seat in [1, 2] {
+        assert!(stripes.count(seat, name, &|| true));
+    }
+    let known = Known { skips: false, crossed_at: marks.crossed_at(name) };
+    let slow: Vec<u64> = (0..3).map(|_| marks.take_ticket()).collect();
+    for ticket in &slow {
+        marks.write(*ticket, name, Mark { kind: Kind::Slow, before: 2 });
+    }
+    // Whoever judges first: two of the first four failed, in every order.
+    let view = engine.window.view(name, Some(4), 2);
+    let cause = view.judge_mark(slow[0], known, &engine.rules());
+    assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 4 }));
 }
