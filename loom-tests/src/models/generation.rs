@@ -38,7 +38,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("generation::seatless_bucket_across_two", 3, 4_800, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Failure, 2)
     }),
-    Model::bounded("generation::reset_between_two_recorders", 2, 14_000, reset_between),
+    Model::bounded("generation::reset_between_two_recorders", 2, 15_000, reset_between),
 ];
 
 /// Nothing trips, so that every outcome stays to be seen.

@@ -7,13 +7,13 @@ use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
     Model::bounded("reading::number_of_the_open_period", 3, 9_200, open_period),
-    Model::bounded("reading::successes", 3, 5_300, || {
+    Model::bounded("reading::successes", 3, 3_500, || {
         one_generation(COUNT, 0, Kind::Plain, &[Step::Reset, Step::Record, Step::Record])
     }),
     Model::bounded("reading::failures", 3, 13_000, || {
         one_generation(COUNT, 0, Kind::Failure, &[Step::Reset, Step::Reset])
     }),
-    Model::bounded("reading::seatless_successes", 3, 41_000, || {
+    Model::bounded("reading::seatless_successes", 3, 39_000, || {
         one_generation(COUNT, SEATLESS, Kind::Plain, &[Step::Reset, Step::Reset])
     }),
     Model::bounded("reading::buckets", 2, 11_000, || {

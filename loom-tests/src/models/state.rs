@@ -8,12 +8,12 @@ use crate::runner::Model;
 use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::bounded("state::two_openers", 3, 6_000, two_openers),
+    Model::bounded("state::two_openers", 3, 6_100, two_openers),
     Model::bounded("state::trip_and_reset", 3, 510, trip_and_reset),
     Model::bounded("state::end_of_the_open_time", 3, 2_400, end_of_the_open_time),
     Model::bounded("state::three_at_the_end_of_the_open_time", 1, 4_600, three_at_the_end),
     Model::bounded("state::numbers_of_generation_and_open_period", 3, 15_000, numbers),
-    Model::bounded("state::loser_erases_no_mark", 3, 13_000, loser_erases_no_mark),
+    Model::bounded("state::loser_erases_no_mark", 3, 14_000, loser_erases_no_mark),
 ];
 
 /// A failure rate of all calls, judged from two calls on.
