@@ -48,15 +48,15 @@ impl StateCell {
 
     /// The full generation of a word that was read just now.
     pub(crate) fn generation(&self, word: Word) -> u64 {
-        // E2: the word was read before, so this is at most one generation behind it. It may be ahead if the word is
-        // over; then the exchange that the caller is up to fails.
-        word.generation_near(self.generation.load(Ordering::Acquire))
+        // Relaxed: `load`, which read the word, has acquired all that was noted before it (E2), so this is at most one
+        // generation behind it. It may be ahead if the word is over; then the exchange that the caller is up to fails.
+        word.generation_near(self.generation.load(Ordering::Relaxed))
     }
 
     /// The number of the open period in a generation that was read just now.
     pub(crate) fn attempt(&self, generation: u64, state: State) -> u32 {
-        // E2, as for the generation.
-        let word = self.attempt.load(Ordering::Acquire);
+        // Relaxed, as for the generation.
+        let word = self.attempt.load(Ordering::Relaxed);
         let attempt = ATTEMPT.get(word) as u32;
         if ATTEMPT_ERA.get(word) == generation & ATTEMPT_ERA.max() {
             attempt
@@ -67,23 +67,24 @@ impl StateCell {
 
     /// Brings the words beside the state up to the current generation, before anybody leaves it.
     pub(crate) fn settle(&self, generation: u64, state: State) {
-        // Only ever forwards: a thread that slept takes nothing back. E2: published by the exchange that follows.
+        // Only ever forwards: a thread that slept takes nothing back. All of it relaxed: the exchange that follows publishes
+        // what this thread has written or read here (E2).
         self.generation.fetch_max(generation, Ordering::Relaxed);
-        let seen = self.attempt.load(Ordering::Acquire);
+        let seen = self.attempt.load(Ordering::Relaxed);
         if ATTEMPT_ERA.get(seen) == generation.wrapping_sub(1) & ATTEMPT_ERA.max() {
             let attempt = attempt_after(ATTEMPT.get(seen) as u32, state);
             let next = ATTEMPT_ERA.put(generation) | ATTEMPT.put(attempt.into());
             // A lost race means that another thread has written the same value.
-            let _ = self.attempt.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.attempt.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
     /// Replaces the word, if it is still the one given. The one step by which anything becomes another state.
     pub(crate) fn exchange(&self, from: Word, to: Word) -> bool {
-        // E2: publishes what was noted for the new word, to `load`. Acquires it from the exchange before, so that
-        // what happened before the earlier one is visible through the later one as well.
+        // E2: publishes what was noted for the new word, to `load`; and what happened before the exchange before, since
+        // `load` has acquired that with `from`.
         self.word
-            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(from.bits(), to.bits(), Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 }

@@ -150,8 +150,8 @@ impl Marks {
 
     /// The first ticket that may be of this generation.
     pub(crate) fn base(&self, name: Word) -> u64 {
-        // E2, reading end: the base was noted before the state word that named this generation.
-        self.notes.base[name.named_generation() as usize & 1].load(Ordering::Acquire)
+        // Relaxed: whoever has read the state word that named this generation has acquired the note before it (E2).
+        self.notes.base[name.named_generation() as usize & 1].load(Ordering::Relaxed)
     }
 
     /// Notes the first ticket that may be of a generation that is about to begin.
