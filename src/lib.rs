@@ -122,7 +122,9 @@
 
 mod bits;
 mod breaker;
+mod bulkhead;
 pub mod clock;
+mod deadline;
 pub mod docs;
 mod error;
 mod event;
@@ -139,6 +141,8 @@ mod window;
 pub mod oracle;
 
 pub use breaker::{Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Window};
+pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
+pub use deadline::Deadline;
 pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;

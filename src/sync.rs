@@ -6,6 +6,9 @@
 use core::sync::atomic as core_atomic;
 
 pub(crate) use core_atomic::Ordering;
+// For callers that wait, and for them alone: see `bulkhead::places`.
+pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::thread::{current, Thread};
 
 /// A word that holds a `u64`.
 #[cfg(not(test))]
@@ -122,6 +125,11 @@ pub(crate) mod tally {
         pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
             note(Step::Change(self.address()));
             self.0.fetch_add(value, order)
+        }
+
+        pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+            note(Step::Change(self.address()));
+            self.0.fetch_sub(value, order)
         }
 
         pub(crate) fn fetch_and(&self, value: u64, order: Ordering) -> u64 {

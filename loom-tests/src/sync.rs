@@ -6,8 +6,12 @@
 //! others'. No flag is ever read; they only tell loom which accesses do not commute.
 
 use std::cell::Cell;
+use std::sync::Arc;
+
+use loom::sync::Notify;
 
 pub(crate) use loom::sync::atomic::{fence, Ordering};
+pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 /// Threads of the largest race.
 const THREADS: usize = 3;
@@ -59,6 +63,11 @@ impl AtomicU64 {
         self.word.fetch_add(value, order)
     }
 
+    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.fetch_sub(value, order)
+    }
+
     pub(crate) fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
         self.note_write();
         self.word.fetch_max(value, order)
@@ -83,5 +92,32 @@ impl AtomicU64 {
     ) -> Result<u64, u64> {
         self.note_write();
         self.word.compare_exchange(current, new, success, failure)
+    }
+}
+
+/// A thread that can be woken.
+///
+/// Not loom's own, whose wake-up also lets a thread go on that waits for a mutex, and has the woken one see what the
+/// waker has done before it looks.
+#[derive(Clone)]
+pub(crate) struct Thread(Arc<Notify>);
+
+loom::thread_local! {
+    static THREAD: Thread = Thread(Arc::new(Notify::new()));
+}
+
+/// The running thread.
+pub(crate) fn current() -> Thread {
+    THREAD.with(Thread::clone)
+}
+
+/// Sleeps until woken, or until loom has it wake for no reason.
+pub(crate) fn park() {
+    current().0.wait();
+}
+
+impl Thread {
+    pub(crate) fn unpark(&self) {
+        self.0.notify();
     }
 }

@@ -1,0 +1,6 @@
+//! What stands around the breaker, through the public API only: bulkheads, and their like.
+//!
+//! Those that put threads to sleep are tested with real time, but never by it: a timeout here is either zero, or far
+//! longer than the test.
+
+mod bulkhead;
