@@ -122,6 +122,7 @@
 
 mod bits;
 mod breaker;
+mod budget;
 mod bulkhead;
 pub mod clock;
 mod deadline;
@@ -141,6 +142,7 @@ mod window;
 pub mod oracle;
 
 pub use breaker::{Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Window};
+pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
 pub use deadline::Deadline;
 pub use error::{CallError, ConfigError, Rejected};

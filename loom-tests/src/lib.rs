@@ -10,6 +10,7 @@
 #[path = "../../src/bits.rs"]
 mod bits;
 mod breaker;
+mod budget;
 mod bulkhead;
 #[path = "../../src/error.rs"]
 mod error;

@@ -703,7 +703,7 @@ impl<C> fmt::Debug for Builder<C> {
 const TIME_RANGE: &str = "1 ns to 366 days";
 
 /// A rate in parts per million.
-fn validate_rate(field: &'static str, rate: f64) -> Result<u32, ConfigError> {
+pub(crate) fn validate_rate(field: &'static str, rate: f64) -> Result<u32, ConfigError> {
     let ppm = (rate * PPM as f64).round();
     if rate > 0.0 && rate <= 1.0 && ppm >= 1.0 {
         Ok(ppm as u32)
@@ -714,7 +714,7 @@ fn validate_rate(field: &'static str, rate: f64) -> Result<u32, ConfigError> {
 }
 
 /// A time in nanoseconds.
-fn validate_time(field: &'static str, time: Duration) -> Result<u64, ConfigError> {
+pub(crate) fn validate_time(field: &'static str, time: Duration) -> Result<u64, ConfigError> {
     let time_ns = nanos(time);
     if (1..=MAX_TIME_NS).contains(&time_ns) {
         Ok(time_ns)

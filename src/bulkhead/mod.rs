@@ -16,7 +16,7 @@ use crate::error::ConfigError;
 pub(crate) mod places;
 pub(crate) mod word;
 
-use self::places::{Places, Refusal};
+use self::places::{Places, Refusal, TURNS};
 use self::word::MAX_PLACES;
 
 /// A semaphore that bounds how many calls are under way at once.
@@ -59,7 +59,7 @@ impl Bulkhead {
     /// A [`ConfigError`] that names the field `max_concurrent`.
     pub fn new(max_concurrent: u32) -> Result<Self, ConfigError> {
         let limit = checked(max_concurrent)?;
-        Ok(Bulkhead { places: CachePadded::new(Places::new(limit)) })
+        Ok(Bulkhead { places: CachePadded::new(Places::new(limit, TURNS)) })
     }
 
     /// Takes a place if one is free and nobody waits for one.

@@ -13,12 +13,15 @@ use crate::sync::{current, fence, AtomicU64, Mutex, MutexGuard, Ordering, Thread
 /// Exchanges of the word that one turn at the queue may lose. Each is lost to another thread's step; after that the
 /// first in the queue is woken and goes on with it. Arbitrary, and rarely more than one.
 const LOSSES: u32 = 8;
-/// Turns at the queue that a caller takes before it leaves the rest to the first in it.
-const TURNS: u32 = 2;
+/// Turns at the queue that a caller takes before it wakes the first in it and leaves the rest to that one. A second turn
+/// is rarely needed, a third hardly ever.
+pub(crate) const TURNS: u32 = 2;
 
 pub(crate) struct Places {
     word: AtomicU64,
     queue: Mutex<Queue>,
+    /// [`TURNS`], but for models: those can't come to a second one.
+    turns: u32,
 }
 
 type Queue = VecDeque<Arc<Waiter>>;
@@ -59,10 +62,11 @@ pub(crate) enum Refusal {
 }
 
 impl Places {
-    pub(crate) fn new(limit: u32) -> Self {
+    pub(crate) fn new(limit: u32, turns: u32) -> Self {
         Places {
             word: AtomicU64::new(Word::with_limit(limit).bits()),
             queue: Mutex::new(Queue::new()),
+            turns,
         }
     }
 
@@ -185,7 +189,7 @@ impl Places {
     /// Sees to it that a place which is free is offered to the queue.
     #[cold]
     fn hand_on(&self) {
-        for turn in 1..=TURNS {
+        for turn in 1..=self.turns {
             // B3: the word was changed, or the queue was let go of; then this fence; then the other of the two is read.
             // So a change of the word that finds the queue locked is seen by the one who has locked it.
             fence(Ordering::SeqCst);
@@ -196,7 +200,7 @@ impl Places {
                 return;
             };
             self.serve(&mut queue);
-            if turn == TURNS {
+            if turn == self.turns {
                 // What others leave to us from here on, the first in the queue finds when it gets the lock.
                 wake_first(&queue);
             }

@@ -3,4 +3,5 @@
 //! Those that put threads to sleep are tested with real time, but never by it: a timeout here is either zero, or far
 //! longer than the test.
 
+mod budget;
 mod bulkhead;

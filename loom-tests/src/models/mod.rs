@@ -1,5 +1,6 @@
 //! The models, one file a subject.
 
+mod budget;
 mod bulkhead;
 mod count_window;
 mod generation;
@@ -22,4 +23,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     reading::MODELS,
     seats::MODELS,
     bulkhead::MODELS,
+    budget::MODELS,
 ];
