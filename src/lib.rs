@@ -132,7 +132,9 @@ mod event;
 mod metrics;
 mod outcome;
 mod phase;
+mod retry;
 mod seats;
+mod sleep;
 mod sync;
 mod threads;
 mod window;
@@ -150,6 +152,10 @@ pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+pub use retry::{Again, RetryError, RetryStop};
+#[cfg(feature = "retry")]
+pub use retry::{Jitter, Retry, RetryBuilder};
+pub use sleep::{Sleep, ThreadSleep};
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]
