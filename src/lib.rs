@@ -132,6 +132,7 @@ mod event;
 mod metrics;
 mod outcome;
 mod phase;
+mod rate_limit;
 mod retry;
 mod seats;
 mod sleep;
@@ -152,6 +153,9 @@ pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+pub use rate_limit::RateLimited;
+#[cfg(feature = "rate-limit")]
+pub use rate_limit::{RateLimit, RateLimitBuilder};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};
