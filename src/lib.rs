@@ -132,7 +132,10 @@ mod event;
 mod metrics;
 mod outcome;
 mod phase;
+mod rate_limit;
+mod retry;
 mod seats;
+mod sleep;
 mod sync;
 mod threads;
 mod window;
@@ -150,6 +153,13 @@ pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+pub use rate_limit::RateLimited;
+#[cfg(feature = "rate-limit")]
+pub use rate_limit::{RateLimit, RateLimitBuilder};
+pub use retry::{Again, RetryError, RetryStop};
+#[cfg(feature = "retry")]
+pub use retry::{Jitter, Retry, RetryBuilder};
+pub use sleep::{Sleep, ThreadSleep};
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]
