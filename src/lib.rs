@@ -129,9 +129,11 @@ mod deadline;
 pub mod docs;
 mod error;
 mod event;
+mod fallback;
 mod metrics;
 mod outcome;
 mod phase;
+pub mod policy;
 mod rate_limit;
 mod retry;
 mod seats;
@@ -150,9 +152,11 @@ pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, Owned
 pub use deadline::Deadline;
 pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
+pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+pub use policy::{Policy, PolicyBuilder, PolicyError};
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};

@@ -243,13 +243,13 @@ impl<T: Copy> Setting<T> {
 }
 
 /// The default clock calibrates when it is made, so it is made in `build` and only if no other was given.
-enum MakeClock<C> {
+pub(crate) enum MakeClock<C> {
     Given(C),
     New(fn() -> C),
 }
 
 impl<C> MakeClock<C> {
-    fn make(self) -> C {
+    pub(crate) fn make(self) -> C {
         match self {
             MakeClock::Given(clock) => clock,
             MakeClock::New(make) => make(),

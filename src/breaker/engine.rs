@@ -575,6 +575,11 @@ impl Engine {
     pub(crate) fn rules(&self) -> Rules {
         self.shared.limits.rules()
     }
+
+    /// The lease of half-open probes, in nanoseconds.
+    pub(crate) fn lease_ns(&self) -> u64 {
+        self.shared.limits.lease_ns()
+    }
 }
 
 // By path, since `loom-tests` includes this file by its own.

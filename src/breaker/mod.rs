@@ -215,6 +215,11 @@ impl<C: Clock> CircuitBreaker<C> {
             + observers
     }
 
+    /// The lease of half-open probes, as it was set.
+    pub(crate) fn probe_timeout(&self) -> Duration {
+        Duration::from_nanos(self.engine.lease_ns())
+    }
+
     // ===== acquiring =====
 
     /// Asks for permission to make one call; never blocks and never allocates.

@@ -179,6 +179,18 @@ impl<S: Sleep> Retry<S> {
     }
 }
 
+impl<S> Retry<S> {
+    /// The longest that all attempts together may take.
+    pub(crate) const fn total_time(&self) -> Option<Duration> {
+        self.total_time
+    }
+
+    /// The least time that an attempt needs.
+    pub(crate) const fn min_attempt(&self) -> Duration {
+        self.min_attempt
+    }
+}
+
 impl<S> fmt::Debug for Retry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
