@@ -5,3 +5,7 @@
 
 mod budget;
 mod bulkhead;
+mod compose;
+mod composition;
+mod fallback;
+mod policy;
