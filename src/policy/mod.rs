@@ -81,8 +81,8 @@ use crate::outcome::Outcome;
 ///
 /// # Progress
 ///
-/// As the layers that are set, plus what the call takes. Nothing is allocated but by the call; a layer that is not set is
-/// no code.
+/// As the layers that are set, plus what the call takes. A layer that is not set is no code. Nothing is allocated but by
+/// the call itself, and by a caller that goes to sleep for a place of a bulkhead: its place in the queue.
 pub struct Policy<Rt = Off, Rl = Off, Bh = Off, Br = Off, To = Off, C = DefaultClock> {
     retry: Rt,
     rate_limit: Rl,

@@ -116,7 +116,8 @@ pub(crate) fn compose(settings: &Settings, steps: &[Step]) {
         match step {
             Step::Call(deadline, script) => {
                 let deadline = deadline.map(units);
-                let (heard, made) = layers.call(&*policy, &clock, deadline, script);
+                let held = others.len() as u32 + u32::from(settings.bulkhead.is_some());
+                let (heard, made) = layers.call(&*policy, &clock, deadline, script, held);
                 let expected = twin.call(deadline, script);
                 assert_eq!((heard, &made), (expected, &twin.made), "{step:?}");
             }
@@ -322,6 +323,7 @@ impl Layers {
         clock: &ManualClock,
         deadline: Option<Duration>,
         script: &[(u32, Answer)],
+        held: u32,
     ) -> (Heard, Vec<Option<Duration>>) {
         let mut made = Vec::new();
         let deadline = match deadline {
@@ -332,6 +334,7 @@ impl Layers {
             policy.call(&deadline, &mut |end| {
                 let (time, answer) = nth(script, made.len());
                 made.push(end.remaining());
+                assert_eq!(self.bulkhead.in_use(), held, "a place is held during the call");
                 clock.advance(units(time));
                 match answer {
                     Answer::Value(outcome) => Ok(outcome),

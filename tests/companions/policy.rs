@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use failfast::clock::{Clock, ManualClock};
 use failfast::policy::{Layer, Off, Timeout};
@@ -373,11 +373,13 @@ fn waiting_for_a_place_ends_with_the_deadline() {
     assert_eq!(policy.call(|_| Ok::<_, ()>(bulkhead.in_use())), Ok(1));
     let _place = bulkhead.try_acquire().unwrap();
     let over = Deadline::after_on(clock.clone(), Duration::ZERO);
+    let begun = Instant::now();
     let error = policy.call_within(&over, |_| Ok::<_, ()>(())).unwrap_err();
     let Failed::Refused(failfast::Refusal::Bulkhead(full)) = error.failed() else {
         panic!("{error:?}");
     };
     assert_eq!(full.reason(), BulkheadReason::TimedOut);
+    assert!(begun.elapsed() < 60 * SECOND, "it did not wait for its whole patience");
     thread::scope(|scope| {
         let waiter = scope.spawn(|| policy.call(|_| Ok::<_, ()>(())));
         while bulkhead.waiting() == 0 {
