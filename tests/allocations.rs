@@ -47,6 +47,7 @@ impl Site {
         To: TimeoutLayer,
     {
         self.breaker.try_acquire().unwrap().success();
+        self.clock.advance(60 * SECOND);
         let order = Deadline::after_on(self.clock.clone(), 1_000 * SECOND);
         let mut heard = [const { None }; 8];
         let info = measure(|| {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use failfast::clock::Clock;
-use failfast::{Builder, CallError, CircuitBreaker, Recorded, Window};
+use failfast::policy::{Off, PolicyError};
+use failfast::{Builder, Bulkhead, CallError, CircuitBreaker, Fallback, Policy, Recorded, Window};
 
 /// A clock that stands still.
+#[derive(Clone)]
 pub(crate) struct Still {
     nanos: u64,
 }
@@ -63,7 +65,7 @@ const fn subject(name: &'static str, function: &'static str, path: Path, run: fn
     Subject { name, function, path, run }
 }
 
-pub(crate) const SUBJECTS: [Subject; 11] = [
+pub(crate) const SUBJECTS: [Subject; 19] = [
     subject("success, count 100", "acquire_and_succeed", Path::Success, |times| {
         succeed(Window::count(100), times)
     }),
@@ -84,6 +86,61 @@ pub(crate) const SUBJECTS: [Subject; 11] = [
         let breaker = healthy(builder(Window::count(100)));
         for _ in 0..times {
             black_box(call_nothing(black_box(&breaker))).expect("closed");
+        }
+    }),
+    // Layers that are not set cost nothing: as many instructions as what a user would write without a policy. Only
+    // whether it went well is asked, since the errors differ in size, which is a matter of how they are handed over.
+    subject("call, asked if it went well", "is_well", Path::Success, |times| {
+        let breaker = healthy(builder(Window::count(100)));
+        for _ in 0..times {
+            assert!(is_well(black_box(&breaker)), "closed");
+        }
+    }),
+    subject("the same by a policy", "is_well_by_policy", Path::Success, |times| {
+        let policy = guarded();
+        for _ in 0..times {
+            assert!(is_well_by_policy(black_box(&policy)), "closed");
+        }
+    }),
+    subject("the same, fallback at hand", "is_well_by_fallback", Path::Success, |times| {
+        let policy = guarded();
+        for _ in 0..times {
+            assert!(is_well_by_fallback(black_box(&policy)), "closed");
+        }
+    }),
+    subject("call by policy, with its error", "call_by_policy", Path::Success, |times| {
+        let policy = guarded();
+        for _ in 0..times {
+            black_box(call_by_policy(black_box(&policy))).expect("closed");
+        }
+    }),
+    subject("refused, by hand", "is_well", Path::Refusal, |times| {
+        let breaker = healthy(builder(Window::count(100)));
+        breaker.trip();
+        for _ in 0..times {
+            assert!(!is_well(black_box(&breaker)), "open");
+        }
+    }),
+    subject("refused, by policy", "is_well_by_policy", Path::Refusal, |times| {
+        let breaker = healthy(builder(Window::count(100)));
+        breaker.trip();
+        let policy = Policy::builder().breaker(breaker).clock(still()).build().expect("a breaker");
+        for _ in 0..times {
+            assert!(!is_well_by_policy(black_box(&policy)), "open");
+        }
+    }),
+    subject("bulkhead and breaker by hand", "both_by_hand", Path::Other, |times| {
+        let both = (Bulkhead::new(8).expect("places"), healthy(builder(Window::count(100))));
+        for _ in 0..times {
+            assert!(both_by_hand(black_box(&both)), "a place, and closed");
+        }
+    }),
+    subject("bulkhead and breaker by policy", "both_by_policy", Path::Other, |times| {
+        let builder = Policy::builder().breaker(healthy(builder(Window::count(100))));
+        let builder = builder.bulkhead(Bulkhead::new(8).expect("places"));
+        let policy = builder.clock(still()).build().expect("both");
+        for _ in 0..times {
+            assert!(both_by_policy(black_box(&policy)), "a place, and closed");
         }
     }),
     subject("owned permit, count 100", "acquire_owned_and_succeed", Path::Other, |times| {
@@ -144,11 +201,56 @@ fn call_nothing(breaker: &Breaker) -> Result<(), CallError<()>> {
     breaker.call(|| Ok(()))
 }
 
+type Guarded = Policy<Off, Off, Off, Breaker, Off, Still>;
+type Bounded = Policy<Off, Off, Bulkhead, Breaker, Off, Still>;
+
+#[inline(never)]
+fn call_by_policy(policy: &Guarded) -> Result<(), PolicyError<()>> {
+    policy.call(|_| Ok(()))
+}
+
+#[inline(never)]
+fn is_well(breaker: &Breaker) -> bool {
+    breaker.call(|| Ok::<_, ()>(())).is_ok()
+}
+
+#[inline(never)]
+fn is_well_by_policy(policy: &Guarded) -> bool {
+    policy.call(|_| Ok::<_, ()>(())).is_ok()
+}
+
+#[inline(never)]
+fn is_well_by_fallback(policy: &Guarded) -> bool {
+    policy.call_or(Fallback::new().refused(|_| Err(())), |_| Ok::<_, ()>(())).is_ok()
+}
+
+#[inline(never)]
+fn both_by_hand((bulkhead, breaker): &(Bulkhead, Breaker)) -> bool {
+    let Ok(_place) = bulkhead.try_acquire() else {
+        return false;
+    };
+    breaker.call(|| Ok::<_, ()>(())).is_ok()
+}
+
+#[inline(never)]
+fn both_by_policy(policy: &Bounded) -> bool {
+    policy.call(|_| Ok::<_, ()>(())).is_ok()
+}
+
 // ===== the breakers =====
 
+fn still() -> Still {
+    Still { nanos: NOW.as_nanos() as u64 }
+}
+
+/// A policy of a breaker and nothing else.
+fn guarded() -> Guarded {
+    let breaker = healthy(builder(Window::count(100)));
+    Policy::builder().breaker(breaker).clock(still()).build().expect("a breaker")
+}
+
 fn builder(window: Window) -> Builder<Still> {
-    let clock = Still { nanos: NOW.as_nanos() as u64 };
-    CircuitBreaker::builder().window(window).stripes(STRIPES).clock(clock)
+    CircuitBreaker::builder().window(window).stripes(STRIPES).clock(still())
 }
 
 /// A breaker whose window is full of successes.
