@@ -5,5 +5,7 @@
 
 mod budget;
 mod bulkhead;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
 #[cfg(feature = "retry")]
 mod retry;
