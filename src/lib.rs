@@ -129,6 +129,7 @@ mod deadline;
 pub mod docs;
 mod error;
 mod event;
+mod faults;
 mod metrics;
 mod outcome;
 mod phase;
@@ -150,6 +151,7 @@ pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, Owned
 pub use deadline::Deadline;
 pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
+pub use faults::{Fault, Faults, FaultsBuilder};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;

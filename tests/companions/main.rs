@@ -5,6 +5,7 @@
 
 mod budget;
 mod bulkhead;
+mod faults;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 #[cfg(feature = "retry")]
