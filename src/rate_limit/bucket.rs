@@ -139,9 +139,9 @@ pub struct RateLimitBuilder<C = DefaultClock> {
 }
 
 /// The shortest time of a token. Rounded up to whole nanoseconds it is then at most a thousandth too long.
-const MIN_TOKEN: Duration = Duration::from_micros(1);
-/// What a full bucket is worth in time, at most: far more than anybody needs, and a 32nd of what governor's arithmetic has
-/// room for.
+const MIN_TOKEN_NS: u64 = 1_000;
+/// What a full bucket is worth in time, at most: far more than anybody needs, and far less than governor's arithmetic has
+/// room for above the last instant.
 const MAX_REFILL: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 impl<C: Clock> RateLimitBuilder<C> {
@@ -170,14 +170,12 @@ impl<C: Clock> RateLimitBuilder<C> {
     /// ```
     pub fn build(self) -> Result<RateLimit<C>, ConfigError> {
         let period_ns = validate_time("period", self.period)?;
-        let token = match self.calls {
-            0 => Duration::ZERO,
-            calls => Duration::from_nanos(period_ns.div_ceil(calls.into())),
-        };
-        if token < MIN_TOKEN || period_ns / 1_000 < self.calls.into() {
+        let calls = u64::from(self.calls);
+        if calls == 0 || calls > period_ns / MIN_TOKEN_NS {
             let allowed = "1 to as many as the period has microseconds";
-            return Err(ConfigError::new("calls", self.calls.to_string(), allowed));
+            return Err(ConfigError::new("calls", calls.to_string(), allowed));
         }
+        let token = Duration::from_nanos(period_ns.div_ceil(calls));
         let burst = self.burst.unwrap_or(self.calls);
         let refill = token.checked_mul(burst).filter(|refill| *refill <= MAX_REFILL);
         let (Some(burst), Some(_)) = (NonZeroU32::new(burst), refill) else {

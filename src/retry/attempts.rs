@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::builder::RetryBuilder;
@@ -93,7 +94,7 @@ impl<S: Sleep> Retry<S> {
     /// # Progress
     ///
     /// Blocks between attempts, by the sleeper, and for as long as the attempts do. Its own steps are wait-free: the clock,
-    /// the budget, and one addition for each random draw. Allocates nothing.
+    /// the budget, and where there is a seed one addition for a call that is retried. Allocates nothing.
     ///
     /// # Memory ordering
     ///
@@ -135,7 +136,7 @@ impl<S: Sleep> Retry<S> {
         mut classify: impl FnMut(&E) -> Again,
         mut attempt: impl FnMut(&Deadline<C>) -> Result<T, E>,
     ) -> Result<T, RetryError<E>> {
-        let mut delays = self.backoff.delays();
+        let mut waits = self.backoff.waits(&self.draws);
         let mut made = 1;
         let stopped = loop {
             let floor = match classify(&error) {
@@ -146,7 +147,7 @@ impl<S: Sleep> Retry<S> {
             if made >= self.attempts {
                 break RetryStop::Attempts;
             }
-            let wait = self.backoff.wait(&mut delays, &self.draws).max(floor);
+            let wait = waits.next_wait().max(floor);
             if !self.fits(end, wait) {
                 break too_late;
             }
@@ -190,6 +191,10 @@ impl<S> Retry<S> {
         self.min_attempt
     }
 }
+
+// Its words are changed in one step each: no panic can leave anything half done.
+impl<S> UnwindSafe for Retry<S> {}
+impl<S> RefUnwindSafe for Retry<S> {}
 
 impl<S> fmt::Debug for Retry<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@ use backon::ExponentialBuilder;
 
 use super::attempts::Retry;
 use super::waits::{Backoff, Draws, Spread};
-use crate::breaker::config::{random_seed, validate_rate, validate_time};
+use crate::breaker::config::{validate_rate, validate_time};
 use crate::budget::RetryBudget;
 use crate::clock::nanos;
 use crate::error::ConfigError;
@@ -48,7 +48,7 @@ pub struct RetryBuilder<S = ThreadSleep> {
     total_time: Option<Duration>,
     min_attempt: Duration,
     budget: Option<Arc<RetryBudget>>,
-    draws: Option<Draws>,
+    draws: Draws,
     sleeper: S,
 }
 
@@ -63,7 +63,7 @@ impl RetryBuilder {
             total_time: None,
             min_attempt: Duration::ZERO,
             budget: None,
-            draws: None,
+            draws: Draws::Own,
             sleeper: ThreadSleep,
         }
     }
@@ -121,17 +121,18 @@ impl<S> RetryBuilder<S> {
         self
     }
 
-    /// Seeds the random source, so that a test draws the same waits each time; by default each retry has its own seed.
+    /// Seeds the random source: the `n`-th call that is retried then draws the same waits each time. By default each call
+    /// has a seed of its own, and threads share nothing.
     ///
     /// Of this and [`random_source`](RetryBuilder::random_source) the last counts.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.draws = Some(Draws::seeded(seed));
+        self.draws = Draws::seeded(seed);
         self
     }
 
     /// Draws from a random source of the caller's, whose values are taken to be equally likely, all 64 bits of them.
     pub fn random_source(mut self, source: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        self.draws = Some(Draws::Given(Box::new(source)));
+        self.draws = Draws::Given(Box::new(source));
         self
     }
 
@@ -198,7 +199,7 @@ impl<S> RetryBuilder<S> {
             total_time: self.total_time,
             min_attempt,
             budget: self.budget,
-            draws: self.draws.unwrap_or_else(|| Draws::seeded(random_seed())),
+            draws: self.draws,
             sleeper: self.sleeper,
         })
     }

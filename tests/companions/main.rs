@@ -8,4 +8,9 @@ mod bulkhead;
 mod compose;
 mod composition;
 mod fallback;
+mod faults;
 mod policy;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
+#[cfg(feature = "retry")]
+mod retry;

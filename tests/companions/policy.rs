@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
-use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -549,7 +549,7 @@ fn threads_share_one_policy() {
 
 #[test]
 fn policies_are_shared_and_unused_layers_take_no_room() {
-    fn shared<P: Send + Sync + 'static>(_: &P) {}
+    fn shared<P: Send + Sync + UnwindSafe + RefUnwindSafe + 'static>(_: &P) {}
     type Guarded = Policy<Off, Off, Off, CircuitBreaker<ManualClock>, Off, ManualClock>;
     type Limited = Policy<Off, Off, Off, Off, Timeout, ManualClock>;
     let clock = ManualClock::new();
