@@ -1,4 +1,6 @@
 //! Policies around an empty call, each beside what a user would write by hand with the same layers.
+//!
+//! Only whether a call went well is looked at: the errors differ in size, and handing one over is not what is compared.
 
 mod support;
 
@@ -64,15 +66,18 @@ fn subjects() -> Vec<Subject> {
         .expect("layers that fit");
     vec![
         Subject::new("breaker, call", move || {
-            black_box(bare.call(|| Ok::<(), ()>(()))).expect("closed");
+            assert!(black_box(bare.call(|| Ok::<(), ()>(())).is_ok()), "closed");
         }),
         Subject::new("policy of a breaker", move || {
-            black_box(guarded.call(|_| Ok::<(), ()>(()))).expect("closed");
+            assert!(black_box(guarded.call(|_| Ok::<(), ()>(())).is_ok()), "closed");
         })
         .against("breaker, call"),
         Subject::new("policy of a breaker, with fallback", move || {
             let fallback = Fallback::value(());
-            black_box(with_fallback.call_or(fallback, |_| Ok::<(), ()>(()))).expect("closed");
+            assert!(
+                black_box(with_fallback.call_or(fallback, |_| Ok::<(), ()>(())).is_ok()),
+                "closed"
+            );
         })
         .against("breaker, call"),
         Subject::new("breaker, refused", move || {
@@ -84,16 +89,19 @@ fn subjects() -> Vec<Subject> {
         .against("breaker, refused"),
         Subject::new("bulkhead and breaker by hand", move || {
             let place = places.try_acquire().expect("a free place");
-            black_box(inner.call(|| Ok::<(), ()>(()))).expect("closed");
+            assert!(black_box(inner.call(|| Ok::<(), ()>(())).is_ok()), "closed");
             drop(place);
         }),
         Subject::new("policy of bulkhead and breaker", move || {
-            black_box(two.call(|_| Ok::<(), ()>(()))).expect("a free place, and closed");
+            assert!(black_box(two.call(|_| Ok::<(), ()>(())).is_ok()), "a free place, and closed");
         })
         .against("bulkhead and breaker by hand"),
         Subject::new("all layers by hand", by_hand),
         Subject::new("policy of all layers", move || {
-            black_box(all.call(|_| black_box(Ok::<(), ()>(())))).expect("nothing refuses");
+            assert!(
+                black_box(all.call(|_| black_box(Ok::<(), ()>(()))).is_ok()),
+                "nothing refuses"
+            );
         })
         .against("all layers by hand"),
     ]
@@ -134,6 +142,6 @@ fn by_hand<S: failfast::Sleep>(
                 }
             }
         });
-        assert!(black_box(answer).is_ok(), "nothing refuses");
+        assert!(black_box(answer.is_ok()), "nothing refuses");
     }
 }

@@ -135,7 +135,7 @@ fn only_a_caller_that_has_to_wait_for_its_place_allocates() {
     let site = Site::new();
     let builder = Policy::builder().bulkhead_waiting(&site.bulkhead, SECOND / 1_000);
     let policy = builder.clock(site.clock.clone()).build().unwrap();
-    let call = || measure(|| drop(policy.call(|_| Ok::<_, ()>(()))));
+    let call = || measure(|| _ = policy.call(|_| Ok::<_, ()>(())));
     assert_eq!(call().count_total, 0);
     let place = site.bulkhead.try_acquire().unwrap();
     // Its place in the queue, and the queue's first growth.
