@@ -7,6 +7,9 @@
 //! `cargo +nightly fuzz run breaker_ops fuzz/corpus/breaker_ops fuzz/seeds/breaker_ops`.
 //! They are bytes of the decoding in `decode.rs`; when that changes they are still inputs, of less worth.
 
+#[path = "../../tests/companions/compose.rs"]
+mod compose;
+mod composed;
 #[path = "../../tests/it/crew.rs"]
 mod crew;
 mod decode;
@@ -56,5 +59,13 @@ pub fn windows(data: &[u8]) {
 pub fn config(data: &[u8]) {
     if let Ok(input) = decode::input(&mut Unstructured::new(data)) {
         check_builder(&input);
+    }
+}
+
+/// Composes a policy of what the bytes say, and takes their steps with it and with its twin.
+pub fn composition(data: &[u8]) {
+    let mut bytes = Unstructured::new(data);
+    if let Ok(settings) = composed::settings(&mut bytes) {
+        compose::compose(&settings, &decode::until_spent(&mut bytes, composed::step));
     }
 }

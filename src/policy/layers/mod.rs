@@ -48,6 +48,7 @@ impl<L: Present> Present for &L {}
 pub struct Attempt<E> {
     pub(in crate::policy) failed: Failed<E>,
     /// What it says about the dependency.
+    #[cfg_attr(not(feature = "retry"), allow(dead_code, reason = "the retry asks"))]
     pub(in crate::policy) outcome: Outcome,
 }
 
