@@ -50,3 +50,26 @@ impl Seats {
         self.taken[seat / u64::BITS as usize].fetch_and(!bit, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seat_is_a_bit_of_its_own() {
+        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        for seat in 0..SEATS {
+            assert_eq!(seats.claim(), Some(seat));
+        }
+        assert_eq!(seats.claim(), None);
+        for seat in 0..SEATS {
+            seats.release(seat);
+            assert_eq!(seats.claim(), Some(seat), "the only one that is free");
+        }
+        for seat in 0..SEATS {
+            let bits = || seats.taken.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
+            assert_eq!(bits().sum::<u32>() as usize, SEATS - seat);
+            seats.release(seat);
+        }
+    }
+}

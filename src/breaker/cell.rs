@@ -88,3 +88,19 @@ impl StateCell {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::packing::prove;
+
+    #[test]
+    fn the_packing_of_the_attempt_is_proved_for_all_values() {
+        prove(&[ATTEMPT, ATTEMPT_ERA], 0);
+        // The number of the open period stays within its field: it stops at the end.
+        assert_eq!(ATTEMPT.max(), u32::MAX.into());
+        for to in State::ALL {
+            assert!(attempt_after(u32::MAX, to) == u32::MAX || attempt_after(u32::MAX, to) == 0);
+        }
+    }
+}

@@ -581,3 +581,17 @@ impl Engine {
 #[cfg(test)]
 #[path = "stopped.rs"]
 mod stopped;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::packing::{prove, prove_step};
+
+    #[test]
+    fn the_packing_of_the_slow_failures_is_proved_for_all_values() {
+        prove(&[SLOW_FAILED, SLOW_FAILED_ERA], 0);
+        // A generation has at most a thousand reports, and each adds one: never from the field's end.
+        assert!(SLOW_FAILED.max() > 1_000);
+        prove_step(SLOW_FAILED, &[], 0..SLOW_FAILED.max(), |seen| seen + 1, |count| count + 1);
+    }
+}

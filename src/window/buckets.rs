@@ -517,6 +517,7 @@ fn hash(name: Word, number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
     use crate::phase::State;
 
     const RULES: Rules = Rules {
@@ -632,5 +633,55 @@ mod tests {
         buckets.settle(0, name(0), at, Kind::Slow, true);
         let (found, _) = buckets.find(name(0), 0, None);
         assert_eq!((found.settled.slow, found.pending.calls), (1, 0));
+    }
+
+    #[test]
+    fn the_packing_of_the_shared_bucket_is_proved_for_all_values() {
+        prove(&[COUNT, PENDING, HASH], 0);
+        prove(&[NEWEST, NEWEST_ERA], 0);
+        for bit in 0..u64::BITS {
+            assert!(hash(Word::from_bits(1 << bit), 1 << bit) <= HASH.max(), "cut nowhere");
+        }
+        assert_eq!(HASH.max(), u64::MAX >> (u64::BITS - HASH.width()), "nor for any other");
+    }
+
+    #[test]
+    fn a_shared_count_never_carries_out_of_its_fields() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let word = &buckets.shared[0].counts[Kind::Failure as usize];
+        let hash = HASH.put(hash(name(0), 0));
+        let put = |count, pending| hash | COUNT.put(count) | PENDING.put(pending);
+        // Every number of pending outcomes, with counts at both ends.
+        for pending in 0..=PENDING.max() {
+            for count in [pending, COUNT.max() - 1, COUNT.max()] {
+                word.store(put(count, pending), Ordering::Relaxed);
+                let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+                let full = count == COUNT.max() || pending == PENDING.max();
+                let Placed::Here(at) = placed else {
+                    assert!(full && matches!(placed, Placed::Nowhere));
+                    assert_eq!(word.load(Ordering::Relaxed), put(count, pending), "left alone");
+                    continue;
+                };
+                assert!(!full);
+                assert_eq!(word.load(Ordering::Relaxed), put(count + 1, pending + 1));
+                buckets.settle(0, name(0), at, Kind::Failure, true);
+                assert_eq!(word.load(Ordering::Relaxed), put(count + 1, pending));
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_of_ones_own_settles_its_lowest_bit_only() {
+        let buckets = Buckets::new(Grid::new(30, 3), 1);
+        for times in 1..=300 {
+            let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+            let word = &buckets.stripes[0].buckets[0].counts[Kind::Failure as usize];
+            assert_eq!(word.load(Ordering::Relaxed), times * ONE + UNSETTLED);
+            let Placed::Here(at) = placed else {
+                panic!("nothing stands in the way");
+            };
+            buckets.settle(0, name(0), at, Kind::Failure, true);
+            assert_eq!(word.load(Ordering::Relaxed), times * ONE);
+        }
     }
 }

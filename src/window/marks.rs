@@ -218,6 +218,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
     use crate::phase::State;
 
     fn name(generation: u64) -> Word {
@@ -277,5 +278,20 @@ mod tests {
         marks.set_crossed(name(0), 9);
         assert!(marks.crossed(name(0)) && !marks.crossed(name(1)));
         assert_eq!((marks.crossed_at(name(0)), marks.crossed_at(name(1))), (9, u64::MAX));
+    }
+
+    #[test]
+    fn the_packing_of_a_mark_and_of_the_skip_is_proved_for_all_values() {
+        prove(&[KIND, ERA, LAP, BEFORE], 0);
+        prove(&[SKIP_FROM, SKIP_COUNT, SKIP_ERA], 0);
+        // Every kind has a code that fits, and the one of an empty slot is no mark's.
+        assert!(Kind::ALL.iter().all(|kind| kind.code() <= KIND.max()));
+        assert_eq!(KIND.get(0), Kind::Plain.code());
+        // A skip that is too long for its field is cut to the longest one.
+        let marks = Marks::new(1, 0);
+        marks.set_skip(name(3), 70, u64::MAX);
+        let word = marks.notes.skip.load(Ordering::Relaxed);
+        assert_eq!((SKIP_FROM.get(word), SKIP_COUNT.get(word)), (70, SKIP_COUNT.max()));
+        assert_eq!(SKIP_ERA.get(word), 3);
     }
 }
