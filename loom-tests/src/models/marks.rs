@@ -1,0 +1,70 @@
+//! Marks and tickets, by the edges that a whole breaker covers twice.
+
+use crate::breaker::rules::{Config, WindowConfig};
+use crate::breaker::state::Word;
+use crate::phase::State;
+use crate::race::{config, race, Breaker, NO_RULES};
+use crate::runner::Model;
+use crate::sync::{fence, Ordering};
+use crate::window::counts::Kind::{Failure as F, Slow};
+use crate::window::marks::Marks;
+use crate::window::stripes::Stripes;
+
+pub(crate) const MODELS: &[Model] = &[
+    Model::whole("ring::success_before_an_earlier_ticket", 240, success_before_a_ticket),
+    Model::bounded("ring::later_mark_is_not_seen_alone", 3, 50, two_marks),
+    Model::whole("ring::minimum_with_its_ticket", 10, minimum_with_its_ticket),
+    Model::bounded("generation::ticket_across_four", 3, 1_000, ticket_of_old_generation),
+];
+
+const COUNT: WindowConfig = WindowConfig::Count { size: 8 };
+
+fn name(generation: u64) -> Word {
+    Word::name(State::Closed, generation)
+}
+
+/// E3, acquired by the fence of E12: a sum holds every success that happens before an earlier ticket.
+fn success_before_a_ticket() {
+    let (earlier, (later, sum), _) = race(
+        (Marks::new(1, 1), Stripes::new(1)),
+        |(marks, stripes)| {
+            stripes.count(0, name(0), &|| true);
+            // And stops before its own fence, which loom would never part from the step before it.
+            marks.take_ticket()
+        },
+        |(marks, stripes)| {
+            let ticket = marks.take_ticket();
+            fence(Ordering::SeqCst);
+            (ticket, stripes.sum(name(0)))
+        },
+    );
+    assert!(later < earlier || sum == 1, "positions respect what happens before");
+}
+
+/// E3, reading end: of two marks of a thread a reading holds none, the first, or both.
+fn two_marks() {
+    let breaker = Breaker::new(&Config { stripes: 1, ..config(COUNT, NO_RULES) });
+    let name = breaker.name();
+    let (_, seen, _) =
+        race(breaker, move |b| [Slow, F].map(|kind| b.record(0, name, kind, 0)), Breaker::counts);
+    assert!(seen.failures <= seen.slow, "who sees a mark sees those that happen before it");
+}
+
+/// E8: who sees that the minimum is judged sees up to which ticket.
+fn minimum_with_its_ticket() {
+    let (_, at, _) = race(
+        Marks::new(1, 1),
+        |marks| marks.set_crossed(name(1), 7),
+        |marks| marks.crossed_at(name(1)),
+    );
+    assert!(at >= 7, "no mark of an earlier ticket is kept from judging");
+}
+
+/// E12: a ticket of the first generation is below the base of the fifth, which has the same low bits.
+fn ticket_of_old_generation() {
+    let breaker = Breaker::new(&Config { stripes: 1, ..config(COUNT, NO_RULES) });
+    let name = breaker.name();
+    let (_, _, breaker) =
+        race(breaker, move |b| b.fail(0, name), |b| (0..4).for_each(|_| b.reset()));
+    assert_eq!(breaker.counts().calls, 0, "a new generation holds no outcome of an old one");
+}
