@@ -175,8 +175,8 @@ impl Marks {
     ///
     /// To be read before the ticket is taken.
     pub(crate) fn crossed_at(&self, name: Word) -> u64 {
-        // E8: acquires the sum that the judge has read. Whoever takes a later ticket, this thread or one behind it in
-        // the chain of tickets, reads none that is older.
+        // E8: acquires the ticket that belongs to the name, or a later one. That no mark behind it has a smaller sum than
+        // the judge, or misses what the judge has seen, is E14.
         if self.notes.crossed.load(Ordering::Acquire) == name.bits() + 1 {
             // If it is of a later generation this one is over.
             self.notes.crossed_at.load(Ordering::Relaxed)
@@ -189,7 +189,7 @@ impl Marks {
     pub(crate) fn set_crossed(&self, name: Word, newest: u64) {
         // Tickets and names of closed generations only grow, so a thread that slept takes nothing back.
         self.notes.crossed_at.fetch_max(newest, Ordering::Relaxed);
-        // E8: publishes the ticket, and the sum that was read before it.
+        // E8: publishes the ticket: none of an earlier generation is seen under this name.
         self.notes.crossed.fetch_max(name.bits() + 1, Ordering::Release);
     }
 

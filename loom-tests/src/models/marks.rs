@@ -1,16 +1,22 @@
-//! Marks and tickets, by the edges that a whole breaker covers twice.
+//! Marks and tickets, by the edges that a whole breaker covers twice; and the window that ends at the minimum.
 
 use crate::breaker::rules::{Config, WindowConfig};
 use crate::breaker::state::Word;
+use crate::orders::check;
 use crate::phase::State;
-use crate::race::{config, race, Breaker, NO_RULES};
+use crate::race::{config, race, rate, Breaker, NO_RULES};
 use crate::runner::Model;
 use crate::sync::{fence, Ordering};
-use crate::window::counts::Kind::{Failure as F, Slow};
-use crate::window::marks::Marks;
+use crate::window::counts::Kind::{Failure as F, Plain as S, Slow};
+use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
+use crate::window::verdict::View;
 
 pub(crate) const MODELS: &[Model] = &[
+    Model::bounded("count_window::failure_behind_the_minimum", 2, 570, || {
+        check(COUNT, rate(400_000, 2), &[], &[(0, &[S, S, F]), (1, &[S])]);
+    }),
+    Model::bounded("ring::successes_behind_a_failure", 3, 290, successes_behind_a_failure),
     Model::whole("ring::success_before_an_earlier_ticket", 240, success_before_a_ticket),
     Model::bounded("ring::later_mark_is_not_seen_alone", 3, 50, two_marks),
     Model::whole("ring::minimum_with_its_ticket", 10, minimum_with_its_ticket),
@@ -21,6 +27,33 @@ const COUNT: WindowConfig = WindowConfig::Count { size: 8 };
 
 fn name(generation: u64) -> Word {
     Word::name(State::Closed, generation)
+}
+
+/// E14: two successes that one failure happens before are counted, and not yet judged by their own threads.
+fn successes_behind_a_failure() {
+    let stripes = Stripes::new(3);
+    let success = |stripes: &Stripes, seat| assert!(stripes.count(seat, name(0), &|| true));
+    (0..3).for_each(|seat| success(&stripes, seat));
+    let (_, (reached, cause), _) = race(
+        (Marks::new(4, 4), stripes),
+        move |(marks, stripes)| {
+            // As `Window::record_mark`.
+            let ticket = marks.take_ticket();
+            fence(Ordering::SeqCst);
+            marks.write(ticket, name(0), Mark { kind: F, before: stripes.sum(name(0)) });
+            fence(Ordering::SeqCst);
+            success(stripes, 1);
+            success(stripes, 2);
+        },
+        |(marks, stripes)| {
+            // As `Window::record_success`, with seat 0.
+            fence(Ordering::SeqCst);
+            let near = stripes.sum(name(0));
+            View { marks, stripes, name: name(0), size: Some(8), near }
+                .judge_success(&rate(200_000, 5))
+        },
+    );
+    assert!(cause.is_some() || !reached, "the failure is among the first five in every order");
 }
 
 /// E3, acquired by the fence of E12: a sum holds every success that happens before an earlier ticket.
