@@ -98,11 +98,11 @@ impl Marks {
 
     // ===== writing =====
 
-    /// Takes a ticket.
+    /// Takes a ticket. What is read on its account is read behind a `SeqCst` fence.
     pub(crate) fn take_ticket(&self) -> u64 {
         // E3: the chain of tickets: what happened before an earlier ticket was taken is visible to every later one,
-        // so the sum that a later ticket reads counts it.
-        self.next.fetch_add(1, Ordering::AcqRel)
+        // so the sum that a later ticket reads counts it. The fence that follows (E12) acquires.
+        self.next.fetch_add(1, Ordering::Release)
     }
 
     /// Leaves a mark in the slot of its ticket, unless the ring has gone round since.
