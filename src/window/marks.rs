@@ -119,8 +119,8 @@ impl Marks {
         // when it was read), and only a thread that took an earlier ticket of this slot and has not written it yet can
         // get in between; each does so once, and none joins them.
         while self.next_ticket() - ticket <= self.slots() {
-            // E4: publishes the mark to whoever reads the slot in `Marks::read`; and where it fails, acquires the ticket
-            // of whoever wrote the slot, so that `next_ticket` is beyond it.
+            // E4: publishes the ticket to the next writer of the slot, who fails first and so acquires it: `next_ticket` is
+            // beyond it.
             match slot.compare_exchange(seen, entry, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -133,14 +133,17 @@ impl Marks {
 
     /// The ticket that will be taken next.
     pub(crate) fn next_ticket(&self) -> u64 {
-        // E3, reading end.
+        // E3, reading end: the marks that happen before a ticket below this one are visible in the ring.
         self.next.load(Ordering::Acquire)
     }
 
     /// The mark of a ticket, if it is written and of this generation. `near` is a number of successes of about now.
+    ///
+    /// The ticket is one below what `next_ticket` has told this thread.
     pub(crate) fn read(&self, ticket: u64, name: Word, near: u64) -> Option<Mark> {
-        // E4, reading end.
-        let entry = self.slot(ticket).load(Ordering::Acquire);
+        // Relaxed: the entry is all that is read through it. The marks that happen before this one happen before its
+        // ticket, so whoever has read the ticket counter sees them (E3).
+        let entry = self.slot(ticket).load(Ordering::Relaxed);
         let kind = Kind::ALL[KIND.get(entry) as usize];
         let written = kind != Kind::Plain
             && LAP.get(entry) == self.lap(ticket) & LAP.max()
