@@ -175,8 +175,6 @@ impl Marks {
     }
 
     /// The first ticket of this generation that is known to stand behind the minimum; none if nobody has judged it yet.
-    ///
-    /// To be read before the ticket is taken.
     pub(crate) fn crossed_at(&self, name: Word) -> u64 {
         // E8: acquires the ticket that belongs to the name, or a later one. That no mark behind it has a smaller sum than
         // the judge, or misses what the judge has seen, is E14.
@@ -198,10 +196,12 @@ impl Marks {
 
     // ===== the skip =====
 
-    /// Whether a recount of this generation has found that no trip is possible at `ticket`, which is being taken.
+    /// Whether a recount of this generation has found that no trip is possible at `ticket`, which this thread has taken.
     pub(crate) fn skips(&self, name: Word, ticket: u64) -> bool {
-        // E8: acquires the sums that the recount has read, so that this thread reads none that is older.
-        let skip = self.notes.skip.load(Ordering::Acquire);
+        // Relaxed: the word says all that is needed. What the sums have to do with it is E14: whoever notes a skip has
+        // found, behind the fence that follows its sum, that no later ticket was taken. So the fence behind a later
+        // ticket (E12) is the later one of the two, and the sum behind it is no older.
+        let skip = self.notes.skip.load(Ordering::Relaxed);
         let from = widen(SKIP_FROM.get(skip), SKIP_FROM.width(), ticket);
         SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max()
             && from >= self.base(name)
@@ -209,12 +209,14 @@ impl Marks {
     }
 
     /// Notes that the mark of `ticket` has found that fewer than `more` marks behind it can't trip.
+    ///
+    /// No later ticket was taken when its thread looked, behind the fence that followed its sum.
     pub(crate) fn set_skip(&self, name: Word, ticket: u64, more: u64) {
         let skip = SKIP_FROM.put(ticket)
             | SKIP_COUNT.put(more.min(SKIP_COUNT.max()))
             | SKIP_ERA.put(name.named_generation());
-        // E8: publishes the sums that the recount has read.
-        self.notes.skip.store(skip, Ordering::Release);
+        // Relaxed: see `skips`.
+        self.notes.skip.store(skip, Ordering::Relaxed);
     }
 }
 

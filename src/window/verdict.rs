@@ -133,7 +133,7 @@ impl View<'_> {
             if let Some(cause) = window.judge(rules) {
                 return Some(cause);
             }
-            // Only who has seen no other mark in flight may promise anything to those that follow.
+            // Only who has seen no other mark in flight may promise anything to those that follow (E14).
             if newest == ticket + 1 {
                 let more = window.marks_to_trip(rules).saturating_sub(unwritten);
                 self.marks.set_skip(self.name, ticket, more);

@@ -4,7 +4,7 @@ use crate::breaker::rules::{Config, WindowConfig};
 use crate::breaker::state::Word;
 use crate::orders::check;
 use crate::phase::State;
-use crate::race::{config, race, rate, Breaker, NO_RULES};
+use crate::race::{config, race, race3, rate, Breaker, NO_RULES};
 use crate::runner::Model;
 use crate::sync::{fence, Ordering};
 use crate::window::counts::Kind::{Failure as F, Plain as S, Slow};
@@ -20,6 +20,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::whole("ring::success_before_an_earlier_ticket", 240, success_before_a_ticket),
     Model::bounded("ring::later_mark_is_not_seen_alone", 3, 50, two_marks),
     Model::whole("ring::minimum_with_its_ticket", 10, minimum_with_its_ticket),
+    Model::bounded("ring::skip_with_a_later_sum", 2, 580, skip_with_a_later_sum),
     Model::bounded("generation::ticket_across_four", 3, 1_000, ticket_of_old_generation),
 ];
 
@@ -91,6 +92,30 @@ fn minimum_with_its_ticket() {
         |marks| marks.crossed_at(name(1)),
     );
     assert!(at >= 7, "no mark of an earlier ticket is kept from judging");
+}
+
+/// E14: who is told to skip by the mark of an earlier ticket has a sum that is no older.
+fn skip_with_a_later_sum() {
+    // As `Window::record_mark` and its judge.
+    let fail = |(marks, stripes): &(Marks, Stripes)| {
+        let ticket = marks.take_ticket();
+        fence(Ordering::SeqCst);
+        let skips = marks.skips(name(0), ticket);
+        let sum = stripes.sum(name(0));
+        fence(Ordering::SeqCst);
+        if marks.next_ticket() == ticket + 1 {
+            marks.set_skip(name(0), ticket, 9);
+        }
+        (sum, skips)
+    };
+    let stripes = Stripes::new(1);
+    stripes.count(0, name(0), &|| true);
+    let succeed = |(_, stripes): &(Marks, Stripes)| stripes.count(0, name(0), &|| true);
+    let ((sum, skips), _, (other_sum, other_skips), _) =
+        race3((Marks::new(1, 1), stripes), fail, succeed, fail);
+    assert!(!(skips && other_skips), "the first of two tickets skips nothing");
+    assert!(!skips || sum >= other_sum, "no window of the later mark reaches back further");
+    assert!(!other_skips || other_sum >= sum, "no window of the later mark reaches back further");
 }
 
 /// E12: a ticket of the first generation is below the base of the fifth, which has the same low bits.
