@@ -242,7 +242,6 @@ impl Window {
         if !(record.still_current)() {
             return None; // The slot stays unwritten: a hole.
         }
-        // Before the sum: see E8.
         let known = Known { skips: self.marks.skips(name, ticket), crossed_at };
         let before = self.stripes.sum(name);
         self.marks.write(ticket, name, Mark { kind, before });

@@ -3,6 +3,7 @@
 mod count_window;
 mod generation;
 mod half_open;
+mod marks;
 mod reading;
 mod ring;
 mod seats;
@@ -16,6 +17,7 @@ pub(crate) const ALL: &[&[Model]] = &[
     half_open::MODELS,
     generation::MODELS,
     count_window::MODELS,
+    marks::MODELS,
     ring::MODELS,
     time_window::MODELS,
     reading::MODELS,
