@@ -357,7 +357,8 @@ impl Engine {
         let era = SLOW_FAILED_ERA.put(generation);
         let word = &self.shared.slow_failed;
         let mut seen = word.load(Ordering::Relaxed);
-        // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
+        // Bounded: another slow failure gets in between, of this generation, which has at most a thousand, or of one before
+        // it, which every other thread can be late with once.
         loop {
             let ahead = SLOW_FAILED_ERA.get(seen).wrapping_sub(generation) & SLOW_FAILED_ERA.max();
             let next = if ahead == 0 {

@@ -115,9 +115,9 @@ impl Marks {
         // The first exchange supposes an empty slot. Where that is wrong it has fetched the line for writing at least: a
         // load would have fetched it for reading, and the exchange again.
         let mut seen = 0;
-        // Bounded by the number of threads: what the slot held is of an earlier lap (the next lap's ticket was not taken
-        // when it was read), and only a thread that took an earlier ticket of this slot and has not written it yet can
-        // get in between; each does so once, and none joins them.
+        // At most three exchanges: what the slot held is of an earlier lap (the next lap's ticket was not taken when it
+        // was read); the second exchange can lose to one thread with an older ticket of the slot that had looked at it
+        // before our ticket was taken, the third only to a newer ticket, and then the ring has gone round.
         while self.next_ticket() - ticket <= self.slots() {
             // E4: publishes the ticket to the next writer of the slot, who fails first and so acquires it: `next_ticket` is
             // beyond it.

@@ -240,7 +240,8 @@ impl View<'_> {
         let oldest = self.oldest(newest);
         let marks = || Walk::new(self, newest, oldest, u64::MAX);
         let inside = || marks().filter(|(_, mark)| mark.before <= successes);
-        // Bounded: another turn needs an entry written in between, of a ticket below `newest`, and those are finite.
+        // Bounded: another turn needs an entry below `newest` that was written late, once for every other thread, or
+        // overwritten by a newer ticket, once for every slot.
         loop {
             let written = inside().count() as u64;
             if written + successes < min {
