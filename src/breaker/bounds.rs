@@ -136,7 +136,7 @@ impl Size {
 
     /// All buckets of all stripes: their numbers, twice, and four counts; and the shared ones.
     fn find(self) -> usize {
-        self.stripes * (1 + 6 * self.buckets) + 4 * self.buckets
+        self.stripes * (1 + 6 * self.buckets) + 6 * self.buckets
     }
 
     /// Any report in a time window, but a warm one: beside a run, the stripe or a mark; the bucket, which is entered and

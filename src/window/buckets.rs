@@ -97,7 +97,8 @@ struct Stripe {
 
 /// One bucket of the threads without seats.
 struct Shared {
-    /// The newest bucket that was counted here, and the low bits of its generation: older ones come too late.
+    /// The newest bucket that was counted here, and the low bits of its generation: older ones come too late, and what
+    /// is left of them is in no window.
     newest: AtomicU64,
     counts: [AtomicU64; 4],
 }
@@ -248,8 +249,7 @@ impl Shared {
         number: u64,
         still_current: &dyn Fn() -> bool,
     ) -> Result<(), Placed> {
-        // Numbers too large for the field (1 µs buckets reach them after nine years) are one to this word.
-        let mine = NEWEST_ERA.put(name.named_generation()) | NEWEST.put(number.min(NEWEST.max()));
+        let mine = newest_word(name, number);
         loop {
             // E6, as for the counts.
             let seen = self.newest.load(Ordering::Acquire);
@@ -494,10 +494,17 @@ impl Buckets {
             let Some(number) = last.checked_sub(back) else {
                 continue;
             };
+            let newest = newest_word(name, number);
+            if shared.newest.load(Ordering::Relaxed) != newest {
+                continue; // Nothing of this bucket, or no more; the reads below are saved.
+            }
+            // E9, reading end.
+            let words = shared.counts.each_ref().map(|word| word.load(Ordering::Acquire));
+            if shared.newest.load(Ordering::Relaxed) != newest {
+                continue; // Replaced meanwhile, perhaps one count of it and not yet another.
+            }
             let hash = hash(name, number);
-            for kind in Kind::ALL {
-                // E9 and E6, reading end.
-                let word = shared.counts[kind as usize].load(Ordering::Acquire);
+            for (kind, word) in Kind::ALL.into_iter().zip(words) {
                 if word != 0 && HASH.get(word) == hash {
                     let pending = PENDING.get(word);
                     found.add(kind, COUNT.get(word) - pending, pending);
@@ -505,6 +512,14 @@ impl Buckets {
             }
         }
     }
+}
+
+/// What `Shared::newest` is for a bucket.
+///
+/// Numbers too large for the field (1 µs buckets reach them after nine years) are one to it: from then on a late writer
+/// may replace a newer bucket, and a reader may find one in part.
+fn newest_word(name: Word, number: u64) -> u64 {
+    NEWEST_ERA.put(name.named_generation()) | NEWEST.put(number.min(NEWEST.max()))
 }
 
 /// Scatters a generation and a bucket over the hash's bits.
@@ -577,6 +592,19 @@ mod tests {
                 2,
                 "a step within the window loses nothing"
             );
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_replaced_as_a_whole() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(20, 2), 1);
+            for kind in [Kind::Plain, Kind::Failure, Kind::Slow] {
+                record(&buckets, seat, 5, kind);
+            }
+            record(&buckets, seat, 25, Kind::Plain); // The same slot.
+            let left = buckets.counts(name(0), 15);
+            assert_eq!(left, Counts::default(), "no kind of outcome stays behind");
         }
     }
 
