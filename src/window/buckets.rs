@@ -114,6 +114,9 @@ pub(crate) struct Buckets {
 struct Found {
     settled: Counts,
     pending: Counts,
+    /// A sum of scattered numbers, one for each bucket that is in the window: the same twice if the same buckets were,
+    /// but for a chance of 2^-64.
+    members: u64,
 }
 
 impl Found {
@@ -122,8 +125,12 @@ impl Found {
         self.pending.add(kind, pending);
     }
 
+    fn add_member(&mut self, index: usize) {
+        self.members = self.members.wrapping_add(scatter(index as u64 + 1, 0));
+    }
+
     fn total(&self) -> Counts {
-        let Found { settled: a, pending: b } = self;
+        let Found { settled: a, pending: b, .. } = self;
         Counts {
             calls: a.calls + b.calls,
             failures: a.failures + b.failures,
@@ -132,36 +139,58 @@ impl Found {
         }
     }
 
-    /// The verdict in the order of the pending outcomes that is least likely to trip.
+    /// The rates' verdict on the bad outcomes of one reading among the good ones of another, or of the same.
+    fn judge_rates(bad: &Found, good: &Found, rules: &Rules) -> Option<TransitionCause> {
+        let reached = |ppm: u32, part: fn(&Counts) -> u64| {
+            let mix = |bad: &Counts, good: &Counts| Split {
+                bad: part(bad),
+                good: good.calls - part(good),
+            };
+            Split::in_mildest_order(
+                mix(&bad.settled, &good.settled),
+                mix(&bad.pending, &good.pending),
+                ppm,
+                rules.min_calls.into(),
+            )
+        };
+        if let Some((failures, calls)) = reached(rules.failure_ppm, |counts| counts.failures) {
+            return Some(TransitionCause::FailureRate { failures, calls });
+        }
+        let (slow_calls, calls) = reached(rules.slow_ppm, |counts| counts.slow)?;
+        Some(TransitionCause::SlowRate { slow_calls, calls })
+    }
+}
+
+/// Outcomes as one rate sees them.
+#[derive(Clone, Copy)]
+struct Split {
+    bad: u64,
+    good: u64,
+}
+
+impl Split {
+    /// The bad outcomes and the calls with which a rate is reached in the order of the pending ones that is least
+    /// likely to reach it.
     ///
     /// If that trips, every order does; if no thread finds that it does, there is an order in which none trips. The
     /// settled outcomes were judged by their own threads; so it is asked what the window is from the first pending
-    /// outcome on, and from the minimum on, when those that are no failures come first.
-    fn judge(&self, rules: &Rules) -> Option<TransitionCause> {
-        let total = self.total();
-        if total.calls >= u64::from(rules.min_calls) {
-            let from = (self.settled.calls + 1).max(rules.min_calls.into()).min(total.calls);
-            let at_least = |bad: u64, pending_bad: u64| {
-                let good = self.pending.calls - pending_bad;
-                bad + (from - self.settled.calls.min(from)).saturating_sub(good).min(pending_bad)
-            };
-            for (calls, failures) in [
-                (from, at_least(self.settled.failures, self.pending.failures)),
-                (total.calls, total.failures),
-            ] {
-                if reaches(rules.failure_ppm.into(), failures, calls) {
-                    return Some(TransitionCause::FailureRate { failures, calls });
-                }
-            }
-            for (calls, slow_calls) in
-                [(from, at_least(self.settled.slow, self.pending.slow)), (total.calls, total.slow)]
-            {
-                if reaches(rules.slow_ppm.into(), slow_calls, calls) {
-                    return Some(TransitionCause::SlowRate { slow_calls, calls });
-                }
-            }
+    /// outcome on, and from the minimum on, when the good ones come first.
+    fn in_mildest_order(
+        settled: Split,
+        pending: Split,
+        ppm: u32,
+        min_calls: u64,
+    ) -> Option<(u64, u64)> {
+        let (done, bad) = (settled.bad + settled.good, settled.bad + pending.bad);
+        let calls = done + pending.bad + pending.good;
+        if calls < min_calls {
+            return None;
         }
-        total.judge_count(rules)
+        let from = (done + 1).max(min_calls).min(calls);
+        let forced = (from - done.min(from)).saturating_sub(pending.good).min(pending.bad);
+        [(settled.bad + forced, from), (bad, calls)]
+            .into_iter()
+            .find(|&(bad, calls)| reaches(ppm.into(), bad, calls))
     }
 }
 
@@ -342,7 +371,7 @@ impl Buckets {
             return Placed::Nowhere;
         }
         let count = &bucket.counts[kind as usize];
-        // E9: as in `turn_to`.
+        // E9: as in `turn_to`; and who counts this one finds in a second reading what happens before it.
         count.store((count.load(Ordering::Relaxed) + ONE) | UNSETTLED, Ordering::Release);
         Placed::Here(Counted { slot, number })
     }
@@ -378,14 +407,47 @@ impl Buckets {
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
         let (found, newest) = self.find(name, number, Some(seat));
-        let cause = found.judge(rules);
+        let cause = self.confirm(name, number, found, rules);
         let reached = found.total().calls >= u64::from(rules.min_calls);
         if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
         // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.
         let (found, _) = self.find(name, newest, None);
-        (reached, found.judge(rules))
+        (reached, self.confirm(name, newest, found, rules))
+    }
+
+    /// The verdict on the window that ends with bucket `last`, of which one reading has found this.
+    ///
+    /// That reading may have passed by a success, and have met a failure that came after it: a rate that no order
+    /// reaches. So what trips is read again, and the bad outcomes of the first reading are judged among the good ones
+    /// of the second, in which no success is missing that happens before one of them (E9). A bucket that was replaced
+    /// in between, with its failures in the one reading and its successes in neither, begins this anew.
+    ///
+    /// Wait-free: in a window that ends with one bucket every bucket appears once at most, and goes once at most; only
+    /// a clock that leaps to and fro by more than `STEP_BACK_NS` all the while uses the turns up.
+    fn confirm(
+        &self,
+        name: Word,
+        last: u64,
+        found: Found,
+        rules: &Rules,
+    ) -> Option<TransitionCause> {
+        let mut bad = found;
+        for _ in 0..=2 * (self.stripes.len() + 1) * self.shared.len() {
+            if Found::judge_rates(&bad, &bad, rules).is_none() {
+                break;
+            }
+            let (good, _) = self.find(name, last, None);
+            if good.members == bad.members {
+                if let Some(cause) = Found::judge_rates(&bad, &good, rules) {
+                    return Some(cause);
+                }
+                break;
+            }
+            bad = good;
+        }
+        found.total().judge_count(rules)
     }
 
     /// The window as it stands; exact at rest.
@@ -406,7 +468,7 @@ impl Buckets {
             if stripe.generation.load(Ordering::Acquire) != name.bits() {
                 continue;
             }
-            for bucket in &stripe.buckets {
+            for (slot, bucket) in stripe.buckets.iter().enumerate() {
                 // E9, reading end, of the number and of each count.
                 let number = bucket.number.load(Ordering::Acquire);
                 if number == NONE {
@@ -425,6 +487,7 @@ impl Buckets {
                 if bucket.number.load(Ordering::Relaxed) != number {
                     continue; // Replaced meanwhile, by a bucket that this window does not hold.
                 }
+                found.add_member(index * stripe.buckets.len() + slot);
                 for (kind, count) in Kind::ALL.into_iter().zip(counts) {
                     let pending = count & UNSETTLED;
                     found.add(kind, count / ONE - pending, pending);
@@ -503,6 +566,7 @@ impl Buckets {
             if shared.newest.load(Ordering::Relaxed) != newest {
                 continue; // Replaced meanwhile, perhaps one count of it and not yet another.
             }
+            found.add_member(self.stripes.len() * self.shared.len() + slot);
             let hash = hash(name, number);
             for (kind, word) in Kind::ALL.into_iter().zip(words) {
                 if word != 0 && HASH.get(word) == hash {
@@ -524,9 +588,13 @@ fn newest_word(name: Word, number: u64) -> u64 {
 
 /// Scatters a generation and a bucket over the hash's bits.
 fn hash(name: Word, number: u64) -> u64 {
-    let mixed = (name.bits() ^ number.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 29) ^ number).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed >> (u64::BITS - HASH.width())
+    scatter(name.bits(), number) >> (u64::BITS - HASH.width())
+}
+
+/// Scatters two numbers over 64 bits, the upper ones best.
+fn scatter(a: u64, b: u64) -> u64 {
+    let mixed = (a ^ b.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29) ^ b).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 #[cfg(test)]
@@ -635,7 +703,7 @@ mod tests {
             let mut found = Found::default();
             found.add(Kind::Plain, settled[0], pending[0]);
             found.add(Kind::Failure, settled[1], pending[1]);
-            found.judge(&RULES)
+            Found::judge_rates(&found, &found, &RULES)
         };
         // One failure, then three overlapping successes: every order trips at one of two.
         let cause = TransitionCause::FailureRate { failures: 1, calls: 2 };
