@@ -292,7 +292,13 @@ impl Shared {
             if same_era && grid.keeps(NEWEST.get(seen), NEWEST.get(mine)) {
                 return Err(Placed::Nowhere);
             }
-            if self.newest.compare_exchange(seen, mine, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            // E6: publishes the state that this thread has seen. The writer of `seen` was acquired above; if another
+            // has stored an equal word since, the next load acquires that one through this exchange, as all of them
+            // are one release sequence.
+            if self
+                .newest
+                .compare_exchange(seen, mine, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
             {
                 return Ok(());
             }
