@@ -388,7 +388,8 @@ impl Buckets {
             return self.settle_shared(name, at, kind);
         };
         let count = &stripe.buckets[at.slot].counts[kind as usize];
-        // E9: who reads this as settled reads the verdict's consequences too, if it had any: the state word.
+        // E9: as in `turn_to`. That it was judged is all that "settled" says: whoever reads it relies on nothing that
+        // its thread did meanwhile.
         count.store(count.load(Ordering::Relaxed) & !UNSETTLED, Ordering::Release);
         let start = self.grid.start(at.number);
         let length = if warm { self.grid.start(at.number + 1) - start } else { 0 };
@@ -547,8 +548,9 @@ impl Buckets {
         let mut seen = word.load(Ordering::Relaxed);
         while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
             let next = PENDING.set(seen, PENDING.get(seen) - 1);
-            // E9: as in `settle`.
-            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
+            // Relaxed: this continues the release sequence of the exchange that counted, and adds nothing to it that a
+            // reader relies on; see `settle`.
+            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
