@@ -136,15 +136,34 @@ impl Size {
 
     /// All buckets of all stripes: their numbers, twice, and four counts; and the shared ones.
     fn find(self) -> usize {
-        self.stripes * (1 + 6 * self.buckets) + 4 * self.buckets
+        self.stripes * (1 + 6 * self.buckets) + 6 * self.buckets
+    }
+
+    /// Readings of all buckets: one of each of two windows, another one where a rate seems reached, and one more for each
+    /// bucket that another call begins or replaces in between. Alone, the second reading finds what the first one did,
+    /// so that only the last window has one.
+    fn readings(self, met: usize) -> usize {
+        let most = 2 * (2 + 2 * (self.stripes + 1) * self.buckets);
+        if met == 0 {
+            3
+        } else {
+            met.saturating_add(4).min(most)
+        }
     }
 
     /// Any report in a time window, but a warm one: beside a run, the stripe or a mark; the bucket, which is entered and
-    /// turned; a fence; the window that ends with it, and the one that others have moved on to; settled.
+    /// turned; a fence; the readings; settled.
     fn time(self, met: usize) -> usize {
         let beside = if self.runs { STRIPE.max(self.mark(met)) } else { 0 };
         let bucket = (1 + 1 + 2 + self.buckets + 1) + 7 + 2;
-        SETTLE_COLD_TIMED + RECORD + beside + bucket + 1 + 2 * self.find() + TRANSIT + 5
+        SETTLE_COLD_TIMED
+            + RECORD
+            + beside
+            + bucket
+            + 1
+            + self.readings(met) * self.find()
+            + TRANSIT
+            + 5
     }
 
     /// A cold success in a consecutive window: no judgement, so no transition.

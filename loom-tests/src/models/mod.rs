@@ -1,5 +1,6 @@
 //! The models, one file a subject.
 
+mod buckets;
 mod count_window;
 mod generation;
 mod half_open;
@@ -20,6 +21,7 @@ pub(crate) const ALL: &[&[Model]] = &[
     marks::MODELS,
     ring::MODELS,
     time_window::MODELS,
+    buckets::MODELS,
     reading::MODELS,
     seats::MODELS,
 ];

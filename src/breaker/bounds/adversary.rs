@@ -292,7 +292,46 @@ fn a_time_window_is_read_twice_if_others_have_moved_on() {
     // The facade, the name's load and the transition are not in it; nor is a stripe that enters a generation, or a bucket
     // that turns. Of the bucket that is new or has left, a stripe's number is read and nothing else.
     let absent = SETTLE_COLD_TIMED - 1 + TRANSIT + (4 + buckets) + 6;
-    assert_eq!(taken, size.time(ANY) - absent - 5 * stripes);
+    // No rate is reached, so nothing is read again; and of the shared buckets, but for the one that the first word stands
+    // for, a number is read and nothing else.
+    let absent = absent + size.find() + (2 * buckets - 1) * 5;
+    assert_eq!(taken, size.time(0) - absent - 5 * stripes);
+}
+
+#[test]
+fn a_rate_that_seems_reached_is_read_again_for_every_bucket_that_comes_or_goes() {
+    let (stripes, buckets) = (4, 8);
+    let window = Rc::new(Buckets::new(Grid::new(buckets as u64, buckets as u32), stripes));
+    let fail = |window: &Buckets, seat, now| {
+        window.count(seat, Word::START, now, Kind::Failure, &|| true);
+    };
+    let last = buckets as u64 - 1;
+    fail(&window, 0, last);
+    // Right before each reading but the first, a thread begins a bucket of the window, or replaces it by a later one.
+    let rival = Rc::clone(&window);
+    let mut changes = [0, buckets as u64]
+        .into_iter()
+        .flat_map(move |later| (0..buckets as u64).map(move |number| number + later))
+        .flat_map(move |now| (1..stripes).map(move |seat| (seat, now)));
+    let (mut first, mut readings) = (None, 0);
+    let counted = Rc::new(Cell::new(0));
+    let count = Rc::clone(&counted);
+    let adversary = move |step| {
+        let Step::Load(word) = step else { return };
+        if word == *first.get_or_insert(word) {
+            readings += 1;
+            count.set(readings);
+            if readings > 1 {
+                if let Some((seat, now)) = changes.next() {
+                    fail(&rival, seat, now);
+                }
+            }
+        }
+    };
+    steps_against(adversary, || assert!(window.judge(0, Word::START, last, &RULES).1.is_some()));
+    let size = Size { stripes, buckets, ..DEFAULT };
+    assert_eq!(counted.get(), 2 + 2 * (stripes - 1) * buckets);
+    assert!(counted.get() <= size.readings(ANY) / 2, "of one window");
 }
 
 #[test]
