@@ -1,0 +1,486 @@
+//! Looks for an order of a history's calls in which the oracle gives every answer.
+//!
+//! A search in depth over all orders that respect happens-before, as Wing and Gong's for linearizability, with Lowe's memo
+//! of what has been tried: the set of calls that are done, with the oracle's state after them. Calls are ordered by
+//! happens-before and not by the wall, and an answer need not be the oracle's to the letter where the contract says so:
+//!
+//! - *Trips*: a trip by a rule of the closed state is an event of its own within the report that committed it, after its
+//!   outcome. It says the numbers of a report in the order, so far, that demands it; and it overlaps every report that
+//!   does, or is part of it: none that demands a trip returns without one, and none comes undemanded.
+//! - *Late*: an outcome of a window may be answered `Counted` after its generation has ended, and then changes nothing, if
+//!   nothing that happens before the report has seen a later generation. Half-open is exact: there none is late.
+//! - *Moving*: a snapshot that overlaps a report shows a state, a generation and an open period that were there together;
+//!   its counts may be a moment old, and only have to be possible.
+//!
+//! Whatever has seen a generation, by its answer or by beginning it, is followed by calls that see it or a later one.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use failfast::clock::ManualClock;
+use failfast::oracle::{Oracle, OraclePermit};
+use failfast::{Outcome, Recorded, Snapshot, State, Transition, TransitionCause};
+
+use crate::configure;
+use crate::history::{Answer, At, Call, Control, History, Ordered, Part, PartOf, Set};
+
+/// Calls tried before the search gives up: some seconds. A history that can be explained takes few more than it has.
+const PATIENCE: usize = 2_000_000;
+
+/// An order that explains a history.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    pub order: Vec<At>,
+    /// Outcomes that were answered `Counted` after the end of their generation.
+    pub late: usize,
+    /// Trips that were committed by another report than the one whose numbers they say, or after calls that came later.
+    pub noticed: usize,
+    /// Calls that were tried.
+    pub tried: usize,
+}
+
+/// Why a history is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// Explains a history by an order of its calls.
+///
+/// # Errors
+///
+/// When there is none: with the longest order that goes well, and what is wrong with each call that might come next.
+pub fn check(history: &History) -> Result<Explained, Refused> {
+    let ordered = Ordered::new(history);
+    let changes = changes(&ordered).map_err(|reason| Refused { reason })?;
+    let clock = ManualClock::new();
+    let builder = configure!(failfast, &history.settings, clock.clone());
+    let oracle = builder.build_oracle().expect("settings that fit");
+    let count = ordered.ops.len();
+    let mut search = Search {
+        ordered,
+        changes,
+        clock,
+        tried: HashSet::new(),
+        calls: 0,
+        so_far: SoFar { seen: vec![0; count], permits: vec![None; count], ..SoFar::default() },
+        deepest: None,
+    };
+    let fresh = search.so_far.clone();
+    if search.explain(0, &oracle) {
+        let SoFar { path, late, noticed, .. } = search.so_far;
+        let order = path.iter().map(|id| search.ordered.ops[*id].at).collect();
+        return Ok(Explained { order, late, noticed, tried: search.calls });
+    }
+    if search.calls >= PATIENCE {
+        return Err(Refused { reason: format!("no order found among {PATIENCE} calls tried") });
+    }
+    // Once more, to see how far it gets.
+    search.tried.clear();
+    search.calls = 0;
+    search.so_far = fresh.clone();
+    search.deepest = Some((fresh, 0, oracle.fork()));
+    search.explain(0, &oracle);
+    Err(Refused { reason: search.tell() })
+}
+
+/// A change of state as it was heard: generation `g` is at index `g - 1`.
+struct Heard<'a> {
+    by: usize,
+    change: &'a Transition,
+}
+
+/// The changes of a history in the order of their generations, each of which begins exactly once.
+fn changes<'a>(ordered: &Ordered<'a>) -> Result<Vec<Heard<'a>>, String> {
+    let mut all: Vec<Heard<'a>> = Vec::new();
+    for (by, part) in ordered.ops.iter().enumerate() {
+        all.extend(part.heard.iter().map(|change| Heard { by, change }));
+    }
+    all.sort_by_key(|heard| heard.change.generation);
+    let mut state = State::Closed;
+    for (heard, generation) in all.iter().zip(1..) {
+        let change = heard.change;
+        let at = ordered.ops[heard.by].at;
+        if change.generation != generation {
+            return Err(format!(
+                "generation {generation} does not begin exactly once: {at} began {}",
+                change.generation
+            ));
+        }
+        if change.from != state {
+            return Err(format!("{at} left {} and the state was {state}", change.from));
+        }
+        state = change.to;
+    }
+    Ok(all)
+}
+
+struct Search<'a> {
+    ordered: Ordered<'a>,
+    changes: Vec<Heard<'a>>,
+    /// The oracles' clock: put to the reading of each call before it is made.
+    clock: ManualClock,
+    tried: HashSet<u64>,
+    calls: usize,
+    so_far: SoFar,
+    /// The longest order in which every call fits, with the calls that are done and the oracle after them; kept in a
+    /// second search, for the message.
+    deepest: Option<(SoFar, Set, Oracle<ManualClock>)>,
+}
+
+/// What the search knows of the calls that it has put in order.
+#[derive(Clone, Default)]
+struct SoFar {
+    path: Vec<usize>,
+    /// The latest generation that each call, or one that happens before it, has seen.
+    seen: Vec<u64>,
+    permits: Vec<Option<OraclePermit>>,
+    /// The report that demanded the trip that ends the present generation, with the numbers that the trip says.
+    demanded: Option<usize>,
+    late: usize,
+    noticed: usize,
+}
+
+/// How a call fits into an order, with the generation that it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    /// As the oracle has it.
+    Exact(u64),
+    /// The same, and it demands the trip that ends its generation, with the numbers that this says.
+    Demands(u64),
+    /// Counted after the end of its generation: the oracle does not hear of it.
+    Late(u64),
+}
+
+impl Search<'_> {
+    /// Whether the calls that are not done can be ordered, after those that are.
+    fn explain(&mut self, done: Set, oracle: &Oracle<ManualClock>) -> bool {
+        let generation = oracle.generation();
+        let count = self.ordered.ops.len();
+        if self.so_far.path.len() == count && generation == self.changes.len() as u64 {
+            return true;
+        }
+        if self.calls >= PATIENCE || !self.is_new(done, oracle) {
+            return false;
+        }
+        if let Some(deepest) = &mut self.deepest {
+            if self.so_far.path.len() >= deepest.0.path.len() {
+                *deepest = (self.so_far.clone(), done, oracle.fork());
+            }
+        }
+        if let Some((opened, noticed)) = self.trip(done, oracle) {
+            let demanded = self.so_far.demanded.take();
+            self.so_far.noticed += usize::from(noticed);
+            if self.explain(done, &opened) {
+                return true;
+            }
+            self.so_far.noticed -= usize::from(noticed);
+            self.so_far.demanded = demanded;
+        }
+        let mut next: Vec<usize> =
+            (0..count).filter(|id| self.may_come(*id, done, generation)).collect();
+        // As on the wall first: mostly that is an order already.
+        next.sort_by_key(|id| self.ordered.ops[*id].op.wall.1);
+        for id in next {
+            self.calls += 1;
+            let fork = oracle.fork();
+            let Ok(fit) = self.fit(id, generation, &fork) else { continue };
+            let (late, demanded) = (self.so_far.late, self.so_far.demanded);
+            let oracle = self.place(id, fit, oracle, &fork);
+            if self.explain(done | 1 << id, oracle) {
+                return true;
+            }
+            self.so_far.path.pop();
+            (self.so_far.late, self.so_far.demanded) = (late, demanded);
+        }
+        false
+    }
+
+    /// Whether a call may be the next: all that happens before it is done, and has seen no later generation.
+    fn may_come(&self, id: usize, done: Set, generation: u64) -> bool {
+        done >> id & 1 == 0
+            && self.ordered.before[id] & !done == 0
+            && self.seen_before(id) <= generation
+    }
+
+    /// Puts a call that fits next in the order; gives the oracle after it.
+    fn place<'o>(
+        &mut self,
+        id: usize,
+        fit: Fit,
+        before: &'o Oracle<ManualClock>,
+        after: &'o Oracle<ManualClock>,
+    ) -> &'o Oracle<ManualClock> {
+        let (Fit::Exact(seen) | Fit::Demands(seen) | Fit::Late(seen)) = fit;
+        // Who begins a generation has seen it, wherever the order puts the call.
+        let began = self.ordered.ops[id].heard.iter().map(|change| change.generation).max();
+        self.so_far.seen[id] = seen.max(self.seen_before(id)).max(began.unwrap_or(0));
+        self.so_far.path.push(id);
+        match fit {
+            Fit::Exact(_) => after,
+            Fit::Demands(_) => {
+                self.so_far.demanded = Some(id);
+                after
+            }
+            Fit::Late(_) => {
+                self.so_far.late += 1;
+                before
+            }
+        }
+    }
+
+    /// The oracle after the trip that ends its generation, if that may come now; and whether it comes otherwise than
+    /// with the report that demands it.
+    fn trip(&self, done: Set, oracle: &Oracle<ManualClock>) -> Option<(Oracle<ManualClock>, bool)> {
+        let demanded = self.so_far.demanded?;
+        let next = self.next_change(oracle.generation())?;
+        if done >> next.by & 1 == 0 {
+            return None;
+        }
+        let opened = oracle.fork();
+        self.clock.set(self.ordered.ops[next.by].op.now?);
+        opened.open_by_rule(next.change.cause);
+        let as_said = opened.take_transitions().as_slice() == std::slice::from_ref(next.change);
+        let at_once = next.by == demanded && self.so_far.path.last() == Some(&demanded);
+        as_said.then_some((opened, !at_once))
+    }
+
+    /// The change that ends a generation.
+    fn next_change(&self, generation: u64) -> Option<&Heard<'_>> {
+        self.changes.get(generation as usize)
+    }
+
+    /// Notes where the search is; `false` when it has been there before.
+    fn is_new(&mut self, done: Set, oracle: &Oracle<ManualClock>) -> bool {
+        let mut hasher = DefaultHasher::new();
+        done.hash(&mut hasher);
+        oracle.fingerprint(&mut hasher);
+        self.so_far.demanded.is_some().hash(&mut hasher);
+        for id in 0..self.ordered.ops.len() {
+            if done >> id & 1 == 1 {
+                continue;
+            }
+            // What a call that is not done can still tell of those that are: its permit, and what it has seen.
+            if let Call::Report { permit, .. } = self.ordered.ops[id].op.call {
+                let permit = self.ordered.number(permit);
+                if done >> permit & 1 == 1 {
+                    let held =
+                        self.so_far.permits[permit].map(|held| (held.generation, held.start));
+                    (id, held).hash(&mut hasher);
+                }
+            }
+            let direct = self.ordered.direct(id).into_iter();
+            let seen = direct.filter(|of| done >> of & 1 == 1).map(|of| self.so_far.seen[of]).max();
+            seen.hash(&mut hasher);
+        }
+        self.tried.insert(hasher.finish())
+    }
+
+    /// The latest generation that was seen before a call.
+    fn seen_before(&self, id: usize) -> u64 {
+        self.ordered.direct(id).into_iter().map(|of| self.so_far.seen[of]).max().unwrap_or(0)
+    }
+
+    // ===== one call =====
+
+    /// Makes a call of the oracle and compares.
+    fn fit(
+        &mut self,
+        id: usize,
+        generation: u64,
+        oracle: &Oracle<ManualClock>,
+    ) -> Result<Fit, String> {
+        let Part { op, heard, step, .. } = self.ordered.ops[id];
+        // A call that reads no clock is answered the same at any time.
+        self.clock.set(op.now.unwrap_or(Duration::ZERO));
+        if step == PartOf::Lapse {
+            oracle.commit_lapse();
+            same("the end of the lease", &oracle.take_transitions().as_slice(), &heard)?;
+            return Ok(Fit::Exact(oracle.generation()));
+        }
+        if let Call::Report { permit, outcome, elapsed } = op.call {
+            let permit =
+                self.so_far.permits[self.ordered.number(permit)].ok_or("nobody granted it")?;
+            if op.answer == Answer::Recorded(Recorded::Counted) && permit.generation < generation {
+                return self.fit_late(id, permit, outcome);
+            }
+            return self.fit_report(id, permit, outcome, elapsed, oracle);
+        }
+        let answer = match op.call {
+            Call::Acquire => match oracle.try_acquire() {
+                Ok(permit) => {
+                    self.so_far.permits[id] = Some(permit);
+                    Answer::Granted
+                }
+                Err(refusal) => {
+                    Answer::Refused { state: refusal.state(), retry_after: refusal.retry_after() }
+                }
+            },
+            Call::Control(control) => {
+                match control {
+                    Control::Trip => oracle.trip(),
+                    Control::HalfOpen => oracle.half_open(),
+                    Control::Reset => oracle.reset(),
+                    Control::ForceOpen => oracle.force_open(),
+                    Control::Disable => oracle.disable(),
+                    Control::MetricsOnly => oracle.metrics_only(),
+                }
+                Answer::Nothing
+            }
+            Call::State => Answer::State(oracle.state()),
+            Call::Snapshot => Answer::Snapshot(oracle.snapshot()),
+            Call::Advance(_) => return Ok(Fit::Exact(0)),
+            Call::Report { .. } => unreachable!("see above"),
+        };
+        match (&answer, &op.answer) {
+            (Answer::Snapshot(exact), Answer::Snapshot(shown)) if self.is_moving(id) => {
+                possible(exact, shown)?;
+            }
+            _ => same("the answer", &answer, &op.answer)?,
+        }
+        same("what it changed", &oracle.take_transitions().as_slice(), &heard)?;
+        Ok(Fit::Exact(oracle.generation()))
+    }
+
+    /// A report of a generation that lives, or one that is answered `Stale`.
+    fn fit_report(
+        &self,
+        id: usize,
+        permit: OraclePermit,
+        outcome: Outcome,
+        elapsed: Option<Duration>,
+        oracle: &Oracle<ManualClock>,
+    ) -> Result<Fit, String> {
+        let Part { op, heard, .. } = self.ordered.ops[id];
+        let (recorded, demanded) = oracle.record_leaving_trip(permit, outcome, elapsed);
+        same("the answer", &Answer::Recorded(recorded), &op.answer)?;
+        let changed = oracle.take_transitions();
+        let Some(next) = self.next_change(permit.generation).filter(|next| by_rule(next.change))
+        else {
+            if let Some(cause) = demanded.first() {
+                return Err(format!("{cause:?} demands a trip, and there is none"));
+            }
+            same("what it changed", &changed.as_slice(), &heard)?;
+            return Ok(Fit::Exact(oracle.generation()));
+        };
+        if let Some(cause) = demanded.first() {
+            if next.by != id && !self.ordered.overlap(id, next.by) {
+                return Err(format!(
+                    "{cause:?} demands a trip, and none that overlaps commits one"
+                ));
+            }
+        }
+        Ok(match demanded.contains(&next.change.cause) {
+            true => Fit::Demands(permit.generation),
+            false => Fit::Exact(oracle.generation()),
+        })
+    }
+
+    /// A report that was answered `Counted` though, in this order, its generation is over.
+    fn fit_late(&self, id: usize, permit: OraclePermit, outcome: Outcome) -> Result<Fit, String> {
+        let generation = permit.generation;
+        let counts_in = match generation.checked_sub(1) {
+            None => State::Closed,
+            Some(before) => self.changes[before as usize].change.to,
+        };
+        if !matches!(counts_in, State::Closed | State::MetricsOnly) || outcome == Outcome::Ignored {
+            return Err(format!("counted after generation {generation}, {counts_in}, was over"));
+        }
+        if self.seen_before(id) > generation {
+            return Err(format!(
+                "counted in generation {generation}, which it had seen the end of"
+            ));
+        }
+        match self.ordered.ops[id].heard {
+            [] => Ok(Fit::Late(self.seen_before(id))),
+            heard => Err(format!("it came too late to commit {heard:?}")),
+        }
+    }
+
+    /// Whether reports overlap a reading.
+    fn is_moving(&self, id: usize) -> bool {
+        let reports = |of: &Part<'_>| matches!(of.op.call, Call::Report { .. });
+        (0..self.ordered.ops.len())
+            .any(|other| reports(&self.ordered.ops[other]) && self.ordered.overlap(id, other))
+    }
+
+    // ===== telling =====
+
+    /// The longest order that goes well, and what is wrong with each call that might come next.
+    fn tell(mut self) -> String {
+        let mut text = String::from("no order explains it; the longest that goes well:\n ");
+        let Some((so_far, done, oracle)) = self.deepest.take() else { return text };
+        self.so_far = so_far;
+        for id in &self.so_far.path {
+            let _ = write!(text, " {}", self.ordered.ops[*id].at);
+        }
+        let _ = writeln!(text, "\n  then the oracle: {}; and next", oracle.snapshot());
+        if let Some(next) = self.next_change(oracle.generation()) {
+            let by = self.ordered.ops[next.by].at;
+            let _ = writeln!(
+                text,
+                "    (the next change, {:?}, was committed by {by})",
+                next.change.cause
+            );
+        }
+        let generation = oracle.generation();
+        for id in (0..self.ordered.ops.len()).filter(|id| done >> id & 1 == 0) {
+            let reason = if self.ordered.before[id] & !done != 0 {
+                continue;
+            } else if self.seen_before(id) > generation {
+                "it has seen a later generation".to_owned()
+            } else {
+                match self.fit(id, generation, &oracle.fork()) {
+                    Ok(_) => "it fits, and what follows does not".to_owned(),
+                    Err(reason) => reason,
+                }
+            };
+            let _ = writeln!(text, "    {}: {reason}", self.ordered.ops[id].at);
+        }
+        text
+    }
+}
+
+/// Whether a rule of the closed state made a change; all others are made by one exchange of the word that says it all.
+fn by_rule(change: &Transition) -> bool {
+    use TransitionCause as Cause;
+    change.from == State::Closed
+        && matches!(
+            change.cause,
+            Cause::FailureRate { .. }
+                | Cause::SlowRate { .. }
+                | Cause::FailureCount { .. }
+                | Cause::ConsecutiveFailures { .. }
+        )
+}
+
+fn same<T: PartialEq + fmt::Debug>(what: &str, oracle: &T, breaker: &T) -> Result<(), String> {
+    if oracle == breaker {
+        return Ok(());
+    }
+    Err(format!("{what} is {breaker:?}, and the oracle's {oracle:?}"))
+}
+
+/// Whether a reading amid reports may be: exact but for the window, which half-open has in its one word.
+fn possible(exact: &Snapshot, shown: &Snapshot) -> Result<(), String> {
+    let of = |s: &Snapshot| (s.state, s.generation, s.open_attempt);
+    same("the reading", &of(exact), &of(shown))?;
+    if shown.state == State::HalfOpen {
+        let of = |s: &Snapshot| (s.calls, s.failures, s.slow_calls);
+        same("the reading of the probes", &of(exact), &of(shown))?;
+    }
+    let Snapshot { calls, failures, slow_calls, slow_failures, .. } = *shown;
+    if failures.max(slow_calls) > calls || slow_failures > failures.min(slow_calls) {
+        return Err(format!("no window holds {shown}"));
+    }
+    Ok(())
+}
