@@ -25,6 +25,7 @@ use failfast::oracle::{Oracle, OraclePermit};
 use failfast::{Outcome, Recorded, Snapshot, State, Transition, TransitionCause};
 
 use crate::configure;
+use crate::generations;
 use crate::history::{Answer, At, Call, Control, History, Ordered, Part, PartOf, Set};
 
 /// Calls tried before the search gives up: some seconds. A history that can be explained takes few more than it has.
@@ -62,6 +63,13 @@ impl fmt::Display for Refused {
 pub fn check(history: &History) -> Result<Explained, Refused> {
     let ordered = Ordered::new(history);
     let changes = changes(&ordered).map_err(|reason| Refused { reason })?;
+    assert!(changes.len() < 128, "a history of more than 128 generations");
+    let ends = changes.iter().map(|heard| heard.change.to);
+    let states: Vec<State> = std::iter::once(State::Closed).chain(ends).collect();
+    let may = generations::possible(&ordered, &states).map_err(|id| {
+        let Part { op, at, .. } = ordered.ops[id];
+        Refused { reason: format!("no generation fits {at}: {op}") }
+    })?;
     let clock = ManualClock::new();
     let builder = configure!(failfast, &history.settings, clock.clone());
     let oracle = builder.build_oracle().expect("settings that fit");
@@ -69,6 +77,8 @@ pub fn check(history: &History) -> Result<Explained, Refused> {
     let mut search = Search {
         ordered,
         changes,
+        states,
+        may,
         clock,
         tried: HashSet::new(),
         calls: 0,
@@ -76,7 +86,7 @@ pub fn check(history: &History) -> Result<Explained, Refused> {
         deepest: None,
     };
     let fresh = search.so_far.clone();
-    if search.explain(0, &oracle) {
+    if search.explain(0, 0, &oracle) {
         let SoFar { path, late, noticed, .. } = search.so_far;
         let order = path.iter().map(|id| search.ordered.ops[*id].at).collect();
         return Ok(Explained { order, late, noticed, tried: search.calls });
@@ -89,7 +99,7 @@ pub fn check(history: &History) -> Result<Explained, Refused> {
     search.calls = 0;
     search.so_far = fresh.clone();
     search.deepest = Some((fresh, 0, oracle.fork()));
-    search.explain(0, &oracle);
+    search.explain(0, 0, &oracle);
     Err(Refused { reason: search.tell() })
 }
 
@@ -127,6 +137,10 @@ fn changes<'a>(ordered: &Ordered<'a>) -> Result<Vec<Heard<'a>>, String> {
 struct Search<'a> {
     ordered: Ordered<'a>,
     changes: Vec<Heard<'a>>,
+    /// The state of each generation.
+    states: Vec<State>,
+    /// The generations that each call can have seen.
+    may: Vec<Set>,
     /// The oracles' clock: put to the reading of each call before it is made.
     clock: ManualClock,
     tried: HashSet<u64>,
@@ -161,15 +175,31 @@ enum Fit {
     Late(u64),
 }
 
+/// A call that fits next in the order.
+struct Fitting {
+    id: usize,
+    fit: Fit,
+    /// What the oracle granted.
+    permit: Option<OraclePermit>,
+    /// The oracle after it, if it has heard of it.
+    after: Oracle<ManualClock>,
+}
+
 impl Search<'_> {
     /// Whether the calls that are not done can be ordered, after those that are.
-    fn explain(&mut self, done: Set, oracle: &Oracle<ManualClock>) -> bool {
+    ///
+    /// `asleep` are calls that have been tried here or a little earlier, and change nothing: until the generation ends,
+    /// any place is as bad for them as the one that was tried.
+    fn explain(&mut self, done: Set, mut asleep: Set, oracle: &Oracle<ManualClock>) -> bool {
         let generation = oracle.generation();
         let count = self.ordered.ops.len();
         if self.so_far.path.len() == count && generation == self.changes.len() as u64 {
             return true;
         }
-        if self.calls >= PATIENCE || !self.is_new(done, oracle) {
+        if self.calls >= PATIENCE || !self.is_new(done, asleep, oracle) {
+            return false;
+        }
+        if self.is_too_late(done, generation) {
             return false;
         }
         if let Some(deepest) = &mut self.deepest {
@@ -180,29 +210,91 @@ impl Search<'_> {
         if let Some((opened, noticed)) = self.trip(done, oracle) {
             let demanded = self.so_far.demanded.take();
             self.so_far.noticed += usize::from(noticed);
-            if self.explain(done, &opened) {
+            if self.explain(done, 0, &opened) {
                 return true;
             }
             self.so_far.noticed -= usize::from(noticed);
             self.so_far.demanded = demanded;
         }
-        let mut next: Vec<usize> =
-            (0..count).filter(|id| self.may_come(*id, done, generation)).collect();
+        let mut fitting = Vec::new();
+        for id in 0..count {
+            if self.may_come(id, done, generation) {
+                self.calls += 1;
+                let fork = oracle.fork();
+                if let Ok((fit, permit)) = self.fit(id, generation, &fork) {
+                    let (Fit::Exact(seen) | Fit::Demands(seen) | Fit::Late(seen)) = fit;
+                    let heard = self.ordered.ops[id].heard;
+                    if heard.is_empty() && self.may[id] >> seen & 1 == 0 {
+                        continue;
+                    }
+
+                    fitting.push(Fitting { id, fit, permit, after: fork });
+                }
+            }
+        }
+        // A call that fits for good and tells no other anything comes at once; there is no better place for it.
+        if let Some(index) = fitting.iter().position(|one| self.is_over(one.id, one.fit)) {
+            let sure = fitting.swap_remove(index);
+            fitting.clear();
+            asleep &= !(1 << sure.id);
+            fitting.push(sure);
+        }
+        fitting.retain(|one| asleep >> one.id & 1 == 0);
         // As on the wall first: mostly that is an order already.
-        next.sort_by_key(|id| self.ordered.ops[*id].op.wall.1);
-        for id in next {
-            self.calls += 1;
-            let fork = oracle.fork();
-            let Ok(fit) = self.fit(id, generation, &fork) else { continue };
+        fitting.sort_by_key(|one| self.ordered.ops[one.id].op.wall.1);
+        for one in fitting {
+            let id = one.id;
             let (late, demanded) = (self.so_far.late, self.so_far.demanded);
-            let oracle = self.place(id, fit, oracle, &fork);
-            if self.explain(done | 1 << id, oracle) {
+            self.place(&one);
+            let after = if matches!(one.fit, Fit::Late(_)) { oracle } else { &one.after };
+            let asleep_after = if after.generation() == generation { asleep } else { 0 };
+            if self.explain(done | 1 << id, asleep_after, after) {
                 return true;
             }
             self.so_far.path.pop();
             (self.so_far.late, self.so_far.demanded) = (late, demanded);
+            asleep |= Set::from(self.is_neutral(&one, generation)) << id;
         }
         false
+    }
+
+    /// Whether a call is left that must have been in an earlier generation; reports may come late.
+    fn is_too_late(&self, done: Set, generation: u64) -> bool {
+        let left = |id: &usize| done >> id & 1 == 0;
+        (0..self.ordered.ops.len()).filter(left).any(|id| {
+            let report = matches!(self.ordered.ops[id].op.call, Call::Report { .. });
+            !report && self.may[id] >> generation == 0
+        })
+    }
+
+    /// Whether a call fits here and at any later place alike: its generation is over.
+    fn is_over(&self, id: usize, fit: Fit) -> bool {
+        let Part { op, heard, .. } = self.ordered.ops[id];
+        match fit {
+            Fit::Late(_) => true,
+            Fit::Exact(_) => match op.call {
+                Call::Advance(_) => true,
+                Call::Report { .. } => {
+                    op.answer == Answer::Recorded(Recorded::Stale) && heard.is_empty()
+                }
+                _ => false,
+            },
+            Fit::Demands(_) => false,
+        }
+    }
+
+    /// Whether a call fits alike at any place in this generation, and what follows does not depend on which.
+    fn is_neutral(&self, one: &Fitting, generation: u64) -> bool {
+        let Part { op, heard, .. } = self.ordered.ops[one.id];
+        self.states[generation as usize] != State::HalfOpen
+            && heard.is_empty()
+            && matches!(one.fit, Fit::Exact(_))
+            && match op.call {
+                // A snapshot that no report overlaps has none to be moved against.
+                Call::Acquire | Call::State | Call::Snapshot | Call::Advance(_) => true,
+                Call::Report { outcome, .. } => outcome == Outcome::Ignored,
+                Call::Control(_) => false,
+            }
     }
 
     /// Whether a call may be the next: all that happens before it is done, and has seen no later generation.
@@ -212,29 +304,20 @@ impl Search<'_> {
             && self.seen_before(id) <= generation
     }
 
-    /// Puts a call that fits next in the order; gives the oracle after it.
-    fn place<'o>(
-        &mut self,
-        id: usize,
-        fit: Fit,
-        before: &'o Oracle<ManualClock>,
-        after: &'o Oracle<ManualClock>,
-    ) -> &'o Oracle<ManualClock> {
-        let (Fit::Exact(seen) | Fit::Demands(seen) | Fit::Late(seen)) = fit;
+    /// Puts a call next in the order.
+    fn place(&mut self, one: &Fitting) {
+        let (Fit::Exact(seen) | Fit::Demands(seen) | Fit::Late(seen)) = one.fit;
         // Who begins a generation has seen it, wherever the order puts the call.
-        let began = self.ordered.ops[id].heard.iter().map(|change| change.generation).max();
-        self.so_far.seen[id] = seen.max(self.seen_before(id)).max(began.unwrap_or(0));
-        self.so_far.path.push(id);
-        match fit {
-            Fit::Exact(_) => after,
-            Fit::Demands(_) => {
-                self.so_far.demanded = Some(id);
-                after
-            }
-            Fit::Late(_) => {
-                self.so_far.late += 1;
-                before
-            }
+        let began = self.ordered.ops[one.id].heard.iter().map(|change| change.generation).max();
+        let seen = seen.max(self.seen_before(one.id)).max(began.unwrap_or(0));
+        let so_far = &mut self.so_far;
+        so_far.seen[one.id] = seen;
+        so_far.permits[one.id] = one.permit;
+        so_far.path.push(one.id);
+        match one.fit {
+            Fit::Exact(_) => {}
+            Fit::Demands(_) => so_far.demanded = Some(one.id),
+            Fit::Late(_) => so_far.late += 1,
         }
     }
 
@@ -260,9 +343,9 @@ impl Search<'_> {
     }
 
     /// Notes where the search is; `false` when it has been there before.
-    fn is_new(&mut self, done: Set, oracle: &Oracle<ManualClock>) -> bool {
+    fn is_new(&mut self, done: Set, asleep: Set, oracle: &Oracle<ManualClock>) -> bool {
         let mut hasher = DefaultHasher::new();
-        done.hash(&mut hasher);
+        (done, asleep).hash(&mut hasher);
         oracle.fingerprint(&mut hasher);
         self.so_far.demanded.is_some().hash(&mut hasher);
         for id in 0..self.ordered.ops.len() {
@@ -294,31 +377,32 @@ impl Search<'_> {
 
     /// Makes a call of the oracle and compares.
     fn fit(
-        &mut self,
+        &self,
         id: usize,
         generation: u64,
         oracle: &Oracle<ManualClock>,
-    ) -> Result<Fit, String> {
+    ) -> Result<(Fit, Option<OraclePermit>), String> {
         let Part { op, heard, step, .. } = self.ordered.ops[id];
         // A call that reads no clock is answered the same at any time.
         self.clock.set(op.now.unwrap_or(Duration::ZERO));
         if step == PartOf::Lapse {
             oracle.commit_lapse();
             same("the end of the lease", &oracle.take_transitions().as_slice(), &heard)?;
-            return Ok(Fit::Exact(oracle.generation()));
+            return Ok((Fit::Exact(oracle.generation()), None));
         }
         if let Call::Report { permit, outcome, elapsed } = op.call {
             let permit =
                 self.so_far.permits[self.ordered.number(permit)].ok_or("nobody granted it")?;
             if op.answer == Answer::Recorded(Recorded::Counted) && permit.generation < generation {
-                return self.fit_late(id, permit, outcome);
+                return Ok((self.fit_late(id, permit, outcome)?, None));
             }
-            return self.fit_report(id, permit, outcome, elapsed, oracle);
+            return Ok((self.fit_report(id, permit, outcome, elapsed, oracle)?, None));
         }
+        let mut granted = None;
         let answer = match op.call {
             Call::Acquire => match oracle.try_acquire() {
                 Ok(permit) => {
-                    self.so_far.permits[id] = Some(permit);
+                    granted = Some(permit);
                     Answer::Granted
                 }
                 Err(refusal) => {
@@ -338,7 +422,7 @@ impl Search<'_> {
             }
             Call::State => Answer::State(oracle.state()),
             Call::Snapshot => Answer::Snapshot(oracle.snapshot()),
-            Call::Advance(_) => return Ok(Fit::Exact(0)),
+            Call::Advance(_) => return Ok((Fit::Exact(oracle.generation()), None)),
             Call::Report { .. } => unreachable!("see above"),
         };
         match (&answer, &op.answer) {
@@ -348,7 +432,7 @@ impl Search<'_> {
             _ => same("the answer", &answer, &op.answer)?,
         }
         same("what it changed", &oracle.take_transitions().as_slice(), &heard)?;
-        Ok(Fit::Exact(oracle.generation()))
+        Ok((Fit::Exact(oracle.generation()), granted))
     }
 
     /// A report of a generation that lives, or one that is answered `Stale`.
@@ -388,10 +472,7 @@ impl Search<'_> {
     /// A report that was answered `Counted` though, in this order, its generation is over.
     fn fit_late(&self, id: usize, permit: OraclePermit, outcome: Outcome) -> Result<Fit, String> {
         let generation = permit.generation;
-        let counts_in = match generation.checked_sub(1) {
-            None => State::Closed,
-            Some(before) => self.changes[before as usize].change.to,
-        };
+        let counts_in = self.states[generation as usize];
         if !matches!(counts_in, State::Closed | State::MetricsOnly) || outcome == Outcome::Ignored {
             return Err(format!("counted after generation {generation}, {counts_in}, was over"));
         }
@@ -401,7 +482,7 @@ impl Search<'_> {
             ));
         }
         match self.ordered.ops[id].heard {
-            [] => Ok(Fit::Late(self.seen_before(id))),
+            [] => Ok(Fit::Late(generation)),
             heard => Err(format!("it came too late to commit {heard:?}")),
         }
     }

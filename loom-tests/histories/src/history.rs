@@ -231,38 +231,3 @@ impl fmt::Display for History {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn history(after: &[(At, At)]) -> History {
-        let op = || Op::new(Call::Acquire, Answer::Granted);
-        let mut threads: Vec<Vec<Op>> = (0..3).map(|_| vec![op(), op()]).collect();
-        for (later, earlier) in after {
-            threads[later.thread][later.index].after.push(*earlier);
-        }
-        History { settings: Settings::default(), threads }
-    }
-
-    const fn at(thread: usize, index: usize) -> At {
-        At { thread, index }
-    }
-
-    #[test]
-    fn messages_and_threads_order_calls_across_threads() {
-        let history = history(&[(at(1, 1), at(0, 0)), (at(2, 0), at(1, 1))]);
-        let ordered = Ordered::new(&history);
-        let [a0, a1, b1, c0] =
-            [at(0, 0), at(0, 1), at(1, 1), at(2, 0)].map(|at| ordered.number(at));
-        assert_eq!(ordered.before[c0] >> a0 & 1, 1, "through the second thread");
-        assert!(ordered.overlap(a1, b1) && ordered.overlap(a1, c0));
-        assert!(!ordered.overlap(a0, b1));
-    }
-
-    #[test]
-    #[should_panic(expected = "happens before itself")]
-    fn a_circle_is_no_history() {
-        Ordered::new(&history(&[(at(1, 0), at(0, 1)), (at(0, 0), at(1, 1))]));
-    }
-}
