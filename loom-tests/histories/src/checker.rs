@@ -233,7 +233,7 @@ impl Search<'_> {
             }
         }
         // A call that fits for good and tells no other anything comes at once; there is no better place for it.
-        if let Some(index) = fitting.iter().position(|one| self.is_over(one.id, one.fit)) {
+        if let Some(index) = fitting.iter().position(|one| self.is_settled(one, generation)) {
             let sure = fitting.swap_remove(index);
             fitting.clear();
             asleep &= !(1 << sure.id);
@@ -267,20 +267,15 @@ impl Search<'_> {
         })
     }
 
-    /// Whether a call fits here and at any later place alike: its generation is over.
-    fn is_over(&self, id: usize, fit: Fit) -> bool {
-        let Part { op, heard, .. } = self.ordered.ops[id];
-        match fit {
-            Fit::Late(_) => true,
-            Fit::Exact(_) => match op.call {
-                Call::Advance(_) => true,
-                Call::Report { .. } => {
-                    op.answer == Answer::Recorded(Recorded::Stale) && heard.is_empty()
-                }
-                _ => false,
-            },
-            Fit::Demands(_) => false,
-        }
+    /// Whether a call fits here as well as at any other place that is left to it.
+    fn is_settled(&self, one: &Fitting, generation: u64) -> bool {
+        let Part { op, heard, .. } = self.ordered.ops[one.id];
+        let stale = op.answer == Answer::Recorded(Recorded::Stale) && heard.is_empty();
+        let only_here = self.may[one.id] >> generation == 1;
+        matches!(one.fit, Fit::Late(_))
+            || stale
+            || matches!(op.call, Call::Advance(_))
+            || (only_here && self.is_neutral(one, generation))
     }
 
     /// Whether a call fits alike at any place in this generation, and what follows does not depend on which.
