@@ -509,6 +509,9 @@ impl Search<'_> {
             );
         }
         let generation = oracle.generation();
+        if self.so_far.path.len() == self.ordered.ops.len() {
+            text.push_str("    no call is left to demand it\n");
+        }
         for id in (0..self.ordered.ops.len()).filter(|id| done >> id & 1 == 0) {
             let reason = if self.ordered.before[id] & !done != 0 {
                 continue;
