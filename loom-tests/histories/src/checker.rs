@@ -7,6 +7,9 @@
 //! - *Trips*: a trip by a rule of the closed state is an event of its own within the report that committed it, after its
 //!   outcome. It says the numbers of a report in the order, so far, that demands it; and it overlaps every report that
 //!   does, or is part of it: none that demands a trip returns without one, and none comes undemanded.
+//! - *By time*: a time window keeps no order of its outcomes; each verdict is taken for the mildest order of what is on
+//!   its way then, and two verdicts may take two orders. So its trips need not say an order's numbers, and may be committed
+//!   by a report that overlaps one that overlaps the one that demands.
 //! - *Late*: an outcome of a window may be answered `Counted` after its generation has ended, and then changes nothing, if
 //!   nothing that happens before the report has seen a later generation. Half-open is exact: there none is late.
 //! - *Moving*: a snapshot that overlaps a report shows a state, a generation and an open period that were there together;
@@ -27,6 +30,7 @@ use failfast::{Outcome, Recorded, Snapshot, State, Transition, TransitionCause};
 use crate::configure;
 use crate::generations;
 use crate::history::{Answer, At, Call, Control, History, Ordered, Part, PartOf, Set};
+use crate::plan::Window;
 
 /// Calls tried before the search gives up: some seconds. A history that can be explained takes few more than it has.
 const PATIENCE: usize = 2_000_000;
@@ -79,6 +83,7 @@ pub fn check(history: &History) -> Result<Explained, Refused> {
         changes,
         states,
         may,
+        by_time: matches!(history.settings.window, Window::Time(..)),
         clock,
         tried: HashSet::new(),
         calls: 0,
@@ -141,6 +146,8 @@ struct Search<'a> {
     states: Vec<State>,
     /// The generations that each call can have seen.
     may: Vec<Set>,
+    /// Whether the window is one of time, whose trips are held to less.
+    by_time: bool,
     /// The oracles' clock: put to the reading of each call before it is made.
     clock: ManualClock,
     tried: HashSet<u64>,
@@ -267,14 +274,19 @@ impl Search<'_> {
         })
     }
 
-    /// Whether a call fits here as well as at any other place that is left to it.
+    /// Whether a call fits here as well as at any other place that is left to it: it changes nothing, and leaves nothing
+    /// that depends on the place. What follows it can only gain by its having seen an earlier generation.
     fn is_settled(&self, one: &Fitting, generation: u64) -> bool {
         let Part { op, heard, .. } = self.ordered.ops[one.id];
-        let stale = op.answer == Answer::Recorded(Recorded::Stale) && heard.is_empty();
         let only_here = self.may[one.id] >> generation == 1;
+        let reads = match op.call {
+            Call::Acquire => matches!(op.answer, Answer::Refused { .. }),
+            Call::Report { .. } => op.answer == Answer::Recorded(Recorded::Stale),
+            Call::State | Call::Snapshot | Call::Advance(_) => true,
+            Call::Control(_) => false,
+        };
         matches!(one.fit, Fit::Late(_))
-            || stale
-            || matches!(op.call, Call::Advance(_))
+            || (reads && heard.is_empty())
             || (only_here && self.is_neutral(one, generation))
     }
 
@@ -452,16 +464,29 @@ impl Search<'_> {
             return Ok(Fit::Exact(oracle.generation()));
         };
         if let Some(cause) = demanded.first() {
-            if next.by != id && !self.ordered.overlap(id, next.by) {
+            if !self.may_commit_for(id, next.by) {
                 return Err(format!(
                     "{cause:?} demands a trip, and none that overlaps commits one"
                 ));
             }
         }
-        Ok(match demanded.contains(&next.change.cause) {
+        let as_said = demanded.contains(&next.change.cause);
+        Ok(match as_said || (self.by_time && !demanded.is_empty()) {
             true => Fit::Demands(permit.generation),
             false => Fit::Exact(oracle.generation()),
         })
+    }
+
+    /// Whether a trip that one report demands may be committed by another.
+    fn may_commit_for(&self, demands: usize, commits: usize) -> bool {
+        let overlap = |one, other| self.ordered.overlap(one, other);
+        let between = |of: &usize| {
+            let report = matches!(self.ordered.ops[*of].op.call, Call::Report { .. });
+            report && overlap(demands, *of) && overlap(*of, commits)
+        };
+        demands == commits
+            || overlap(demands, commits)
+            || (self.by_time && (0..self.ordered.ops.len()).any(|of| between(&of)))
     }
 
     /// A report that was answered `Counted` though, in this order, its generation is over.

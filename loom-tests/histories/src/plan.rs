@@ -55,7 +55,7 @@ impl Default for Settings {
             min_calls: 2,
             wait: TICK,
             half_open: HalfOpen::Probes(2),
-            lease: Duration::from_secs(1),
+            lease: Duration::from_secs(3_600),
             stripes: 8,
         }
     }
@@ -212,7 +212,12 @@ impl Family {
                 let buckets = 2 + draw.below(3) as u32;
                 settings.window = Window::Time(Duration::from_nanos(10) * buckets, buckets);
                 settings.failure_count = draw.one_in(3).then_some(limit);
-                settings.consecutive_failures = draw.one_in(4).then_some(limit);
+                if draw.one_in(4) {
+                    // As in `Runs`: not beside a rate.
+                    settings.consecutive_failures = Some(limit);
+                    settings.failure_rate = None;
+                    settings.failure_count = None;
+                }
             }
             Family::Slow => {
                 settings.slow_rate = Some([0.4, 0.6, 1.0][draw.below(3) as usize]);
@@ -229,7 +234,9 @@ impl Family {
         if self == Family::Runs {
             if !matches!(settings.window, Window::Consecutive(_)) {
                 settings.consecutive_failures = Some(limit);
-                settings.failure_rate = draw.one_in(3).then_some(1.0);
+                // In a time window run and rate are judged by themselves, each for its own mildest order: see the README.
+                let both = matches!(settings.window, Window::Count(_)) && draw.one_in(3);
+                settings.failure_rate = both.then_some(1.0);
             } else {
                 settings.failure_rate = None;
             }
