@@ -35,6 +35,10 @@ use crate::plan::Window;
 /// Calls tried before the search gives up: some seconds. A history that can be explained takes few more than it has.
 const PATIENCE: usize = 2_000_000;
 
+/// Whether a time window's sums are those of one moment. They are not yet: see the findings in the README. As long as this
+/// is false, a trip of a time window need not be demanded; that none is missing is checked all the same.
+const TIME_WINDOWS_SUM_EXACTLY: bool = false;
+
 /// An order that explains a history.
 #[derive(Clone, Debug, Default)]
 pub struct Explained {
@@ -331,8 +335,11 @@ impl Search<'_> {
     /// The oracle after the trip that ends its generation, if that may come now; and whether it comes otherwise than
     /// with the report that demands it.
     fn trip(&self, done: Set, oracle: &Oracle<ManualClock>) -> Option<(Oracle<ManualClock>, bool)> {
-        let demanded = self.so_far.demanded?;
-        let next = self.next_change(oracle.generation())?;
+        let demanded = self.so_far.demanded;
+        if demanded.is_none() && (TIME_WINDOWS_SUM_EXACTLY || !self.by_time) {
+            return None;
+        }
+        let next = self.next_change(oracle.generation()).filter(|next| by_rule(next.change))?;
         if done >> next.by & 1 == 0 {
             return None;
         }
@@ -340,7 +347,7 @@ impl Search<'_> {
         self.clock.set(self.ordered.ops[next.by].op.now?);
         opened.open_by_rule(next.change.cause);
         let as_said = opened.take_transitions().as_slice() == std::slice::from_ref(next.change);
-        let at_once = next.by == demanded && self.so_far.path.last() == Some(&demanded);
+        let at_once = Some(next.by) == demanded && self.so_far.path.last() == demanded.as_ref();
         as_said.then_some((opened, !at_once))
     }
 

@@ -28,9 +28,9 @@ subject!(Breaker, crate, shuttle::sync::atomic::AtomicU64, NOTES, {
 });
 
 /// Plans of a family; `FAILFAST_HISTORIES` is how many times as many.
-const PLANS: usize = 60;
+const PLANS: usize = 120;
 /// Schedules of a plan, for each of the two schedulers.
-const SCHEDULES: usize = 12;
+const SCHEDULES: usize = 42;
 /// Points at which a PCT schedule changes its mind.
 const DEPTH: usize = 3;
 
@@ -64,10 +64,10 @@ fn explain(family: Family, times: usize) {
     let tally = Arc::new(Tally::default());
     for number in 0..PLANS * times {
         let threads = 4 + number % 5;
-        let seed = Draw((number + 1) as u64).next();
+        let seed = Draw((number + 1) as u64).draw();
         // Longer for fewer: about fifty calls.
         let plan = Arc::new(family.plan(threads, 56 / threads, seed));
-        let of_plan = Draw(seed).next();
+        let of_plan = Draw(seed).draw();
         run(RandomScheduler::new_from_seed(of_plan, SCHEDULES), &plan, seed, &tally);
         run(PctScheduler::new_from_seed(of_plan, DEPTH, SCHEDULES), &plan, seed, &tally);
     }

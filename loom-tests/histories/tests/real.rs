@@ -125,7 +125,7 @@ fn explain(family: Family) {
     for block in 0..HISTORIES * times / BLOCK {
         let threads = [2, 2, 3, 4][block % 4];
         let seeds: Vec<u64> =
-            (0..BLOCK).map(|index| Draw((block * BLOCK + index) as u64).next()).collect();
+            (0..BLOCK).map(|index| Draw((block * BLOCK + index) as u64).draw()).collect();
         let plans: Vec<Plan> = seeds
             .iter()
             .map(|seed| family.plan(threads, 8 + (seed % 13) as usize, *seed))
