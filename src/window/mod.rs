@@ -151,7 +151,11 @@ impl Window {
                         None
                     }
                 };
-                self.record_in_bucket(record, buckets, by_run)
+                match self.record_in_bucket(record, buckets, by_run) {
+                    // The run has counted it, and others may have judged it there: it is not stale.
+                    None if *runs => Some(Verdict { cause: by_run, settle: None }),
+                    verdict => verdict,
+                }
             }
             Kinds::Count { size } => {
                 let size = Some(*size);
