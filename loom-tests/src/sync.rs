@@ -84,4 +84,48 @@ impl AtomicU64 {
         self.note_write();
         self.word.compare_exchange(current, new, success, failure)
     }
+
+    // ===== for planted bugs =====
+
+    /// An exchange that has lost its check.
+    pub(crate) fn exchange_unchecked(
+        &self,
+        _current: u64,
+        new: u64,
+        success: Ordering,
+        _failure: Ordering,
+    ) -> Result<u64, u64> {
+        Ok(self.swap(new, success))
+    }
+
+    /// A maximum that has lost its check.
+    pub(crate) fn swap(&self, new: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.swap(new, order)
+    }
+
+    /// An addition in two steps; the orderings stay.
+    pub(crate) fn fetch_add_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old.wrapping_add(value))
+    }
+
+    pub(crate) fn fetch_or_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old | value)
+    }
+
+    pub(crate) fn fetch_and_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old & value)
+    }
+
+    fn torn(&self, order: Ordering, change: impl FnOnce(u64) -> u64) -> u64 {
+        let (load, store) = match order {
+            Ordering::Relaxed => (order, order),
+            Ordering::Acquire => (order, Ordering::Relaxed),
+            Ordering::Release => (Ordering::Relaxed, order),
+            _ => (Ordering::Acquire, Ordering::Release),
+        };
+        let old = self.load(load);
+        self.store(change(old), store);
+        old
+    }
 }
