@@ -1,5 +1,6 @@
 //! The models, one file a subject.
 
+mod clock;
 mod count_window;
 mod generation;
 mod half_open;
@@ -20,4 +21,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     time_window::MODELS,
     reading::MODELS,
     seats::MODELS,
+    clock::MODELS,
 ];

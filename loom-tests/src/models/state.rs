@@ -1,5 +1,6 @@
 //! The state word and the words beside it: who begins a generation, and that nobody else does.
 
+use crate::breaker::engine::Target;
 use crate::breaker::rules::{Config, WindowConfig};
 use crate::event::TransitionCause;
 use crate::phase::State;
@@ -11,6 +12,9 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("state::two_openers", 3, 6_100, two_openers),
     Model::bounded("state::trip_and_reset", 3, 510, trip_and_reset),
     Model::bounded("state::end_of_the_open_time", 3, 2_400, end_of_the_open_time),
+    Model::bounded("state::end_of_the_open_time_and_reset", 3, 1, end_and_reset),
+    Model::bounded("state::end_of_the_open_time_and_trip", 3, 1, end_and_trip),
+    Model::bounded("state::what_happened_before_a_trip", 3, 1, before_a_trip),
     Model::bounded("state::three_at_the_end_of_the_open_time", 1, 4_600, three_at_the_end),
     Model::bounded("state::numbers_of_generation_and_open_period", 3, 15_000, numbers),
     Model::bounded("state::loser_erases_no_mark", 3, 14_000, loser_erases_no_mark),
@@ -41,6 +45,45 @@ fn end_of_the_open_time() {
     assert!(a.is_some() ^ b.is_some(), "one place: one of two is granted it");
     assert_eq!(breaker.states(), [State::Open, State::HalfOpen], "the open time ends once");
     assert_eq!(breaker.changes()[1].cause, TransitionCause::OpenTimeOver, "and by itself");
+}
+
+fn end_and_reset() {
+    let breaker = Breaker::new(&ALL_OF_TWO);
+    breaker.trip();
+    let (grant, _, breaker) = race(breaker, |b| b.acquire(TICK), Breaker::reset);
+    let name = grant.expect("granted: the open time is over, or the breaker is closed");
+    let states = breaker.states();
+    let probe = [State::Open, State::HalfOpen, State::Closed];
+    let expected =
+        if name.state() == State::HalfOpen { &probe[..] } else { &[State::Open, State::Closed] };
+    assert_eq!(states, expected, "the open time ends before the reset or not at all");
+    assert_eq!(name.named_generation(), 2, "a permit names the generation of its grant");
+}
+
+fn end_and_trip() {
+    let breaker = Breaker::new(&ALL_OF_TWO);
+    breaker.trip();
+    let (grant, _, breaker) =
+        race(breaker, |b| b.acquire(TICK), |b| b.control(Target::Open { from: TICK }));
+    let probe = [State::Open, State::HalfOpen, State::Open];
+    let expected = if grant.is_some() { &probe[..] } else { &[State::Open, State::Open] };
+    assert_eq!(breaker.states(), expected, "the open time ends before it is renewed or not at all");
+}
+
+/// E2: the cell is no atomic, so that loom finds any access that is not ordered.
+fn before_a_trip() {
+    race(
+        (Breaker::new(&ONE_FAILURE), loom::cell::Cell::new(0)),
+        |(b, note)| {
+            note.set(7);
+            b.fail(0, b.name());
+        },
+        |(b, note)| {
+            if b.acquire(0).is_none() {
+                assert_eq!(note.get(), 7, "what happened before a trip is seen behind a refusal");
+            }
+        },
+    );
 }
 
 fn three_at_the_end() {

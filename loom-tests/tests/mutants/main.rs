@@ -29,8 +29,15 @@ const FILES: &[(&str, &[&str])] = &[
     ("window/verdict.rs", WINDOWS),
 ];
 const STATES: &[&str] = &["state::", "half_open::", "generation::", "reading::"];
-const WINDOWS: &[&str] =
-    &["count_window::", "runs::", "ring::", "stripes::", "generation::", "reading::", "loser_erases"];
+const WINDOWS: &[&str] = &[
+    "count_window::",
+    "runs::",
+    "ring::",
+    "stripes::",
+    "generation::",
+    "reading::",
+    "loser_erases",
+];
 const EVERYTHING: &[&str] = &[];
 
 /// One change of the sources.
@@ -84,7 +91,8 @@ fn main() -> ExitCode {
         let noticed = match (found, survivors::reason(site, what)) {
             (Found::Noticed(by), reason) => {
                 killed += 1;
-                let stale = if reason.is_some() { ", though a reason is given why not" } else { "" };
+                let stale =
+                    if reason.is_some() { ", though a reason is given why not" } else { "" };
                 format!("`{by}`{stale}")
             }
             (Found::Nothing, Some(reason)) => {

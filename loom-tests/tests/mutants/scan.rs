@@ -10,6 +10,7 @@ const WEAKER: &[(&str, &[&str])] =
 /// `sync` has both.
 const CHECKED: &[(&str, &str)] = &[
     ("compare_exchange", "exchange_unchecked"),
+    ("compare_exchange_weak", "exchange_unchecked"),
     ("fetch_max", "swap"),
     ("fetch_add", "fetch_add_torn"),
     ("fetch_or", "fetch_or_torn"),
