@@ -9,8 +9,8 @@ use crate::runner::Model;
 use crate::sync::throw_coin;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("clock::advance_and_spurious_failure", 1, spurious_failure),
-    Model::whole("clock::two_advance", 1, two_advance),
+    Model::whole("clock::advance_and_spurious_failure", 2, spurious_failure),
+    Model::whole("clock::two_advance", 21_000, two_advance),
 ];
 
 fn advance(clock: &ManualClock) {

@@ -11,26 +11,26 @@ pub(crate) const MODELS: &[Model] = &[
     Model::whole("generation::success_across_two", 1_400, || {
         sleeper(COUNT, [0, 1], Kind::Plain, 2)
     }),
-    Model::bounded("generation::failure_across_one", 3, 670, || {
+    Model::bounded("generation::failure_across_one", 3, 1_900, || {
         sleeper(COUNT, [0, 1], Kind::Failure, 1)
     }),
-    Model::bounded("generation::failure_across_two", 3, 1_100, || {
+    Model::bounded("generation::failure_across_two", 3, 2_000, || {
         sleeper(COUNT, [0, 1], Kind::Failure, 2)
     }),
-    Model::bounded("generation::failure_across_four", 3, 2_600, || {
+    Model::bounded("generation::failure_across_four", 3, 3_800, || {
         // The fourth generation has the same two low bits as the first.
         sleeper(COUNT, [0, 1], Kind::Failure, 4)
     }),
-    Model::bounded("generation::seatless_success_across_one", 3, 320, || {
+    Model::bounded("generation::seatless_success_across_one", 3, 310, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 1)
     }),
-    Model::bounded("generation::seatless_success_across_two", 3, 1_100, || {
+    Model::bounded("generation::seatless_success_across_two", 3, 2_000, || {
         sleeper(COUNT, [SEATLESS; 2], Kind::Plain, 2)
     }),
-    Model::bounded("generation::bucket_across_one", 3, 330, || {
+    Model::bounded("generation::bucket_across_one", 3, 18_000, || {
         sleeper(TIME, [0, 1], Kind::Failure, 1)
     }),
-    Model::bounded("generation::bucket_across_two", 3, 710, || {
+    Model::bounded("generation::bucket_across_two", 3, 23_000, || {
         sleeper(TIME, [0, 1], Kind::Plain, 2)
     }),
     Model::bounded("generation::seatless_bucket_across_one", 3, 2_100, || {
@@ -39,13 +39,13 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("generation::seatless_bucket_across_two", 3, 4_800, || {
         sleeper(TIME, [SEATLESS; 2], Kind::Failure, 2)
     }),
-    Model::bounded("generation::run_across_one", 3, 1, || sleeper(RUNS, [0, 1], Kind::Failure, 1)),
-    Model::bounded("generation::run_across_two", 3, 1, || sleeper(RUNS, [0, 1], Kind::Failure, 2)),
-    Model::bounded("generation::bucket_and_run_across_one", 2, 1, || {
+    Model::bounded("generation::run_across_one", 3, 10_000, || sleeper(RUNS, [0, 1], Kind::Failure, 1)),
+    Model::bounded("generation::run_across_two", 3, 7_600, || sleeper(RUNS, [0, 1], Kind::Failure, 2)),
+    Model::bounded("generation::bucket_and_run_across_one", 2, 1_400, || {
         sleeper(TIME_AND_RUNS, [0, 1], Kind::Failure, 1)
     }),
-    Model::bounded("generation::permit_recorded_on_another_thread", 3, 1, handed_over),
-    Model::bounded("generation::reset_between_two_recorders", 2, 15_000, reset_between),
+    Model::bounded("generation::permit_recorded_on_another_thread", 3, 120, handed_over),
+    Model::bounded("generation::reset_between_two_recorders", 2, 16_000, reset_between),
 ];
 
 /// Nothing trips, so that every outcome stays to be seen.
@@ -55,10 +55,12 @@ const RUN_OF_THREE: Rules = Rules { run: 3, ..NO_RULES };
 const RUNS: Config = config(WindowConfig::Consecutive, RUN_OF_THREE);
 const TIME_AND_RUNS: Config = config(WindowConfig::Time { length_ns: 2, buckets: 2 }, RUN_OF_THREE);
 
-/// One thread records in generation 0; another passes some generations and records twice in the last.
+/// One thread records in generation 0; another, which has recorded there, passes some generations and records twice in
+/// the last.
 fn sleeper(config: Config, seats: [usize; 2], kind: Kind, generations: usize) {
     let breaker = Breaker::new(&config);
     let name = breaker.name();
+    breaker.succeed(seats[1], name);
     let (_, _, breaker) = race(
         breaker,
         move |b| b.record(seats[0], name, kind, 0),

@@ -2,7 +2,7 @@
 
 use crate::breaker::engine::Target;
 use crate::breaker::rules::{Config, HalfOpenConfig, HalfOpenKind, WindowConfig};
-use crate::breaker::state::Probes;
+use crate::breaker::state::{Probes, Word};
 use crate::event::TransitionCause;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
@@ -12,21 +12,24 @@ use crate::runner::Model;
 pub(crate) const MODELS: &[Model] = &[
     Model::whole("half_open::free_places_are_granted", 400, free_places),
     Model::whole("half_open::give_back_and_grant", 40, give_back_and_grant),
-    Model::whole("half_open::place_given_back_is_granted", 1, place_given_back),
+    Model::whole("half_open::place_given_back_is_granted", 5_800, place_given_back),
     Model::bounded("half_open::give_back_and_two_grants", 3, 1_100, give_back_and_two_grants),
-    Model::bounded("half_open::success_and_failure_of_probes", 3, 480, success_and_failure),
-    Model::whole("half_open::last_two_successes", 5_000, last_two_successes),
-    Model::bounded("half_open::two_deciding_outcomes", 3, 8_500, two_deciding_outcomes),
-    Model::bounded("half_open::grant_and_bad_verdict", 3, 1, grant_and_bad_verdict),
-    Model::bounded("half_open::grant_and_good_verdict", 3, 1, grant_and_good_verdict),
-    Model::bounded("half_open::report_across_one", 3, 1, report_across_one),
-    Model::bounded("half_open::what_happened_before_a_verdict", 3, 1, before_a_verdict),
-    Model::bounded("half_open::lapse_and_late_report", 3, 4_000, lapse_and_late_report),
-    Model::bounded("half_open::lapse_and_report_after_it", 3, 1, lapse_and_report_after_it),
+    Model::bounded("half_open::success_and_failure_of_probes", 3, 520, success_and_failure),
+    Model::whole("half_open::last_two_successes", 4_900, last_two_successes),
+    Model::bounded("half_open::two_deciding_outcomes", 3, 9_300, two_deciding_outcomes),
+    Model::bounded("half_open::grant_and_bad_verdict", 3, 11_000, grant_and_bad_verdict),
+    Model::bounded("half_open::grant_and_good_verdict", 3, 460, grant_and_good_verdict),
+    Model::bounded("half_open::report_across_one", 3, 3_400, report_across_one),
+    Model::bounded("half_open::two_slow_failures", 3, 790, two_slow_failures),
+    Model::bounded("half_open::slow_failure_across_one", 3, 5_600, slow_failure_across_one),
+    Model::bounded("half_open::what_happened_before_a_verdict", 3, 360, before_a_verdict),
+    Model::bounded("half_open::lapse_and_late_report", 3, 3_900, lapse_and_late_report),
+    Model::bounded("half_open::lapse_and_report_after_it", 3, 3_900, lapse_and_report_after_it),
     Model::bounded("half_open::two_notice_the_lapse", 3, 2_900, two_notice_the_lapse),
-    Model::bounded("half_open::lapse_and_grant", 3, 270, lapse_and_grant),
+    Model::bounded("half_open::lapse_and_grant", 3, 260, lapse_and_grant),
     Model::bounded("half_open::lapse_and_give_back", 3, 250, lapse_and_give_back),
-    Model::bounded("half_open::lapse_and_grant_given_back", 3, 1, lapse_and_grant_given_back),
+    Model::bounded("half_open::older_grant_and_newer_grant", 3, 57, older_and_newer_grant),
+    Model::bounded("half_open::lapse_and_grant_given_back", 3, 2_200, lapse_and_grant_given_back),
 ];
 
 const fn half_open(kind: HalfOpenKind, places: u32, decide_at: u32) -> Config {
@@ -175,6 +178,36 @@ fn report_across_one() {
     assert_eq!(breaker.engine.load().probes(), Probes::default(), "nothing of the old generation");
 }
 
+/// Places for three, so that two slow failures decide nothing.
+const SLOW: Config = half_open(HalfOpenKind::Rate, 3, 3);
+
+fn fail_slowly(breaker: &Breaker, name: Word) -> Recorded {
+    breaker.engine.report(name, Outcome::Failure, true, 0, &mut |_| panic!("nothing is decided"))
+}
+
+fn two_slow_failures() {
+    let breaker = breaker(&SLOW);
+    let names = [breaker.acquire(0).unwrap(), breaker.acquire(0).unwrap()];
+    let fail = |name| move |b: &Breaker| fail_slowly(b, name);
+    let (_, _, breaker) = race(breaker, fail(names[0]), fail(names[1]));
+    assert_eq!(breaker.counts().slow_failures, 2, "no slow failure is lost");
+}
+
+/// A thread sleeps between its report and the count of slow failures.
+fn slow_failure_across_one() {
+    let breaker = breaker(&SLOW);
+    let name = breaker.acquire(0).unwrap();
+    let (_, _, breaker) = race(
+        breaker,
+        move |b| fail_slowly(b, name),
+        |b| {
+            b.control(Target::HalfOpen { granted: 0 });
+            fail_slowly(b, b.acquire(0).expect("a place"));
+        },
+    );
+    assert_eq!(breaker.counts().slow_failures, 1, "the last generation's own, and no other");
+}
+
 fn before_a_verdict() {
     let breaker = breaker(&probes(2));
     let names = [breaker.acquire(0).unwrap(), breaker.acquire(0).unwrap()];
@@ -244,6 +277,13 @@ fn lapse_and_give_back() {
         race(breaker, move |b| b.report(names[0], Outcome::Ignored, TICK - 1), |b| b.acquire(TICK));
     let lost = breaker.changes().len() > 1;
     assert_eq!(given == Recorded::Stale, lost, "a give-back renews the lease, or comes too late");
+}
+
+/// The stamp only moves forwards, also by a thread that read the clock long ago.
+fn older_and_newer_grant() {
+    let breaker = breaker(&probes(3));
+    let (_, _, breaker) = race(breaker, |b| b.acquire(TICK - 1), |b| b.acquire(0));
+    assert!(breaker.acquire(TICK).is_some(), "the lease runs from the latest sign of life");
 }
 
 /// A lapse that was judged before a grant and its give-back is not committed after them.
