@@ -37,6 +37,12 @@ pub(crate) const MODELS: &[Model] = &[
         let rules = Rules { slow_ppm: 1_000_000, failure_count: 2, ..rate(0, 2) };
         check(count(2), rules, &[], &[(0, &[Slow]), (1, &[SlowFailure])]);
     }),
+    Model::bounded("count_window::two_failures_behind_a_recount", 3, 950, || {
+        check(count(8), TWO_FAILURES, &[Slow, Slow], &[(0, &[F]), (1, &[F])]);
+    }),
+    Model::bounded("count_window::late_failure_and_recount", 3, 5_000, || {
+        check(count(8), TWO_FAILURES, &[Slow], &[(0, &[F]), (1, &[Slow, F])]);
+    }),
     Model::bounded("count_window::three_reach_the_minimum", 2, 1_600, || {
         check(count(4), rate(300_000, 3), &[], &[(0, &[F]), (1, &[S]), (SEATLESS, &[S])]);
     }),
@@ -60,6 +66,9 @@ pub(crate) const MODELS: &[Model] = &[
         check(window, run(2), &[], &[(0, &[F]), (1, &[F])]);
     }),
 ];
+
+/// Slow successes leave marks as well, so the filter passes and the recount finds no trip.
+const TWO_FAILURES: Rules = Rules { failure_count: 2, ..NO_RULES };
 
 const fn count(size: u32) -> WindowConfig {
     WindowConfig::Count { size }

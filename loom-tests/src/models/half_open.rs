@@ -26,9 +26,9 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("half_open::lapse_and_late_report", 3, 3_900, lapse_and_late_report),
     Model::bounded("half_open::lapse_and_report_after_it", 3, 3_900, lapse_and_report_after_it),
     Model::bounded("half_open::two_notice_the_lapse", 3, 2_900, two_notice_the_lapse),
-    Model::bounded("half_open::lapse_and_grant", 3, 260, lapse_and_grant),
-    Model::bounded("half_open::lapse_and_give_back", 3, 250, lapse_and_give_back),
-    Model::bounded("half_open::older_grant_and_newer_grant", 3, 57, older_and_newer_grant),
+    Model::whole("half_open::lapse_and_grant", 27_000, lapse_and_grant),
+    Model::whole("half_open::lapse_and_give_back", 10_000, lapse_and_give_back),
+    Model::whole("half_open::older_grant_and_newer_grant", 400, older_and_newer_grant),
     Model::bounded("half_open::lapse_and_grant_given_back", 3, 2_200, lapse_and_grant_given_back),
 ];
 

@@ -5,7 +5,7 @@ use crate::breaker::rules::{Config, HalfOpenConfig, HalfOpenKind, WindowConfig};
 use crate::outcome::Outcome;
 use crate::race::{config, race, Breaker, NO_RULES, SEATLESS};
 use crate::runner::Model;
-use crate::window::counts::Kind;
+use crate::window::counts::{Counts, Kind};
 
 pub(crate) const MODELS: &[Model] = &[
     Model::bounded("reading::number_of_the_open_period", 3, 12_000, open_period),
@@ -83,6 +83,8 @@ fn slow_failures_of_probes() {
     };
     fail_in_a_new_generation(&breaker);
     let (_, reading, _) = race(breaker, fail_in_a_new_generation, |b| b.engine.read(0, 0));
+    let Counts { failures, slow_failures, .. } = reading.counts;
+    assert!(slow_failures <= failures, "a slow failure is one of the failures that are shown");
     if reading.generation == 1 {
         assert_eq!(reading.counts.slow_failures, 1, "a reading of the first generation is whole");
     }

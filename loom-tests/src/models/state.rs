@@ -14,7 +14,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("state::end_of_the_open_time", 3, 2_300, end_of_the_open_time),
     Model::bounded("state::end_of_the_open_time_and_reset", 3, 1_700, end_and_reset),
     Model::bounded("state::end_of_the_open_time_and_trip", 3, 1_900, end_and_trip),
-    Model::bounded("state::what_happened_before_a_trip", 3, 5, before_a_trip),
+    Model::whole("state::what_happened_before_a_trip", 8, before_a_trip),
     Model::bounded("state::three_at_the_end_of_the_open_time", 1, 4_500, three_at_the_end),
     Model::bounded("state::numbers_of_generation_and_open_period", 3, 30_000, numbers),
     Model::bounded("state::loser_erases_no_mark", 3, 13_000, loser_erases_no_mark),

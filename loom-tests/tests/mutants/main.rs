@@ -69,13 +69,12 @@ fn main() -> ExitCode {
         let name = format!("{} {}", mutant.site, mutant.what);
         parts.is_empty() || parts.iter().any(|part| name.contains(part.as_str()))
     };
-    let (mutants, models): (Vec<&Mutant>, Vec<&str>) = if is_set("--all") {
-        (attacks.iter().filter(is_wanted).collect(), Vec::new())
-    } else {
-        let wanted: Vec<&Mutant> = planted.iter().filter(is_wanted).collect();
-        let models = wanted.iter().flat_map(|mutant| mutant.models).copied().collect();
-        (wanted, models)
-    };
+    let mutants = if is_set("--all") { &attacks } else { &planted };
+    let mutants: Vec<&Mutant> = mutants.iter().filter(is_wanted).collect();
+    // No part of a name stands for all models.
+    let all = mutants.iter().any(|mutant| mutant.models.is_empty());
+    let models: Vec<&str> =
+        mutants.iter().filter(|_| !all).flat_map(|mutant| mutant.models).copied().collect();
     let small: &[&str] = if is_set("--small") { &["--small"] } else { &[] };
     let begun = Instant::now();
     if let Found::Noticed(by) = copy.hold(&[&models, small].concat()) {
