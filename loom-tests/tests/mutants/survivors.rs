@@ -6,8 +6,6 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("breaker/cell.rs: settle", "generation.fetch_max -> swap",
         "a word that a sleeping thread set back by fewer than 2^16 generations completes the state word as well; no model \
          makes so many"),
-    ("breaker/cell.rs: settle", "attempt.compare_exchange -> exchange_unchecked",
-        "whoever loses writes what the winner wrote, or sets back a word that the next transition completes"),
     ("breaker/engine.rs: touch", "stamp.compare_exchange -> exchange_unchecked",
         "only behind a clock that was wrong: of two calls that overlap either may be the one whose instant stays"),
     ("window/verdict.rs: judge_mark", "ticket not compared with that of the minimum",
