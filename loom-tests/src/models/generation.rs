@@ -191,9 +191,11 @@ fn skip_ends(generations: usize) {
                 b.reset();
             }
             let name = b.name();
+            b.succeed(1, name);
+            b.succeed(1, name);
             b.fail(1, name);
             b.fail(1, name);
         },
     );
-    assert_eq!(breaker.state(), State::Open, "two failures of two calls");
+    assert_eq!(breaker.state(), State::Open, "two failures of four calls");
 }

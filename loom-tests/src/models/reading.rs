@@ -66,6 +66,9 @@ fn one_generation(config: Config, seat: usize, kind: Kind, steps: &'static [Step
         },
         |b| b.engine.read(0, 0),
     );
+    let records = steps.iter().filter(|step| matches!(step, Step::Record)).count() as u64;
+    let most = if reading.generation == 0 { 1 } else { records };
+    assert!(reading.counts.calls <= most, "a reading shows outcomes of its own generation only");
     if reading.generation == 0 {
         assert_eq!(reading.counts.calls, 1, "a reading of the first generation shows its window");
     }

@@ -136,6 +136,8 @@ fn loser_erases_no_mark() {
 /// E6: it clears no shared word that has counted in the next generation.
 fn loser_erases_no_shared_count() {
     let breaker = Breaker::new(&ONE_FAILURE);
+    breaker.succeed(SEATLESS, breaker.name()); // What is there to be cleared.
+    breaker.reset();
     let name = breaker.name();
     let (_, _, breaker) = race(
         breaker,
