@@ -53,8 +53,8 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("generation::seatless_bucket_of_an_earlier_instant", 3, 1_400, earlier_instant),
     Model::bounded("generation::base_goes_only_forwards", 2, 5_700, base_goes_forwards),
     Model::bounded("generation::minimum_of_each", 3, 3_900, minimum_of_each),
-    Model::bounded("generation::skip_ends_after_one", 3, 4_500, || skip_ends(1)),
-    Model::bounded("generation::skip_ends_after_four", 3, 7_100, || skip_ends(4)),
+    Model::bounded("generation::skip_ends_after_one", 3, 7_000, || skip_ends(1)),
+    Model::bounded("generation::skip_ends_after_four", 3, 14_000, || skip_ends(4)),
     Model::bounded("generation::reset_between_two_recorders", 2, 16_000, reset_between),
 ];
 
