@@ -18,7 +18,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded("state::three_at_the_end_of_the_open_time", 1, 4_500, three_at_the_end),
     Model::bounded("state::numbers_of_generation_and_open_period", 3, 30_000, numbers),
     Model::bounded("state::loser_erases_no_mark", 3, 13_000, loser_erases_no_mark),
-    Model::bounded("state::loser_erases_no_shared_count", 2, 1_000, loser_erases_no_shared_count),
+    Model::bounded("state::loser_erases_no_shared_count", 2, 2_000, loser_erases_no_shared_count),
 ];
 
 /// A failure rate of all calls, judged from two calls on.
