@@ -10,6 +10,7 @@
 #[path = "../../src/bits.rs"]
 mod bits;
 mod breaker;
+mod clock;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/event.rs"]

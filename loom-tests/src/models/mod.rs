@@ -1,6 +1,7 @@
 //! The models, one file a subject.
 
 mod buckets;
+mod clock;
 mod count_window;
 mod generation;
 mod half_open;
@@ -24,4 +25,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     buckets::MODELS,
     reading::MODELS,
     seats::MODELS,
+    clock::MODELS,
 ];
