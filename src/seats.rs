@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_seat_is_a_bit_of_its_own() {
-        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        let seats = Seats::over([0; WORDS].map(AtomicU64::new));
         for seat in 0..SEATS {
             assert_eq!(seats.claim(), Some(seat));
         }

@@ -34,6 +34,9 @@ mod metrics;
 mod outcome;
 #[path = "../../../src/phase.rs"]
 mod phase;
+#[cfg(test)]
+#[path = "../../../src/seats.rs"]
+mod seats;
 mod sync;
 mod threads;
 #[path = "../../../src/window/mod.rs"]
