@@ -96,12 +96,12 @@ impl Size {
         self.walks(met, 1 + 5 + 1) + 1
     }
 
-    /// The window that ends at the minimum: the sum, the ticket counter, the base twice; turns; a note of two steps. A
+    /// The window that ends at the minimum: the sum, the ticket counter, the base twice; a fence, the ticket counter again; turns; a note of two steps. A
     /// turn walks the ring twice, and another one follows only if an entry was written or overwritten in between: each
     /// can be overwritten once, and every other thread can be late with one.
     fn judge_minimum(self, met: usize) -> usize {
         let turns = met.saturating_add(1).min(self.ring + self.threads);
-        self.sum() + 3 + turns * (2 * self.ring + 1) + 2
+        self.sum() + 5 + turns * (2 * self.ring + 1) + 2
     }
 
     /// The runs that end with a mark or with one written since.

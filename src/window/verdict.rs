@@ -238,24 +238,28 @@ impl View<'_> {
         fence(Ordering::SeqCst);
         let newest = self.marks.next_ticket();
         let oldest = self.oldest(newest);
-        let marks = || Walk::new(self, newest, oldest, u64::MAX);
-        let inside = || marks().filter(|(_, mark)| mark.before <= successes);
+        let marks = || Walk::new(self, newest, oldest, u64::MAX).map(|(_, mark)| mark);
+        let is_inside = |mark: &Mark| mark.before <= successes;
         // Bounded: another turn needs an entry below `newest` that was written late, once for every other thread, or
         // overwritten by a newer ticket, once for every slot.
         loop {
-            let written = inside().count() as u64;
+            let (mut all, mut written) = (0, 0);
+            for mark in marks() {
+                all += 1;
+                written += u64::from(is_inside(&mark));
+            }
             if written + successes < min {
                 return None;
             }
             let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
-            if gone_round && marks().count() as u64 >= self.marks.slots() - self.marks.spare() {
+            if gone_round && all >= self.marks.slots() - self.marks.spare() {
                 // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
             }
             let mut first = Counts::default();
             let mut above = 0;
-            for (_, mark) in inside() {
+            for mark in marks().filter(is_inside) {
                 above += 1;
                 let position = (written + mark.before).saturating_sub(above);
                 if position < min {

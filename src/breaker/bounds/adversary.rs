@@ -262,7 +262,7 @@ fn the_minimum_is_counted_again_for_every_entry_that_goes() {
         View { marks: &marks, stripes: &stripes, name: Word::START, size: Some(16), near: 0 };
     // In each turn, right after the first walk, one more entry is overwritten by a newer ticket.
     let rival = Rc::clone(&marks);
-    let first = 1 + 3 + 3 + slots;
+    let first = 1 + 3 + 5 + slots;
     let mut step = 0;
     let adversary = move |_| {
         step += 1;
