@@ -307,3 +307,6 @@ pub(crate) enum Judging {
     Judge,
     CountOnly,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The window, one outcome after another, against the list of outcomes that it stands for.
+//!
+//! The property tests of `tests/it` ask the same of the whole breaker. These ask the window alone, of every kind, with
+//! any mixture of threads with and without a stripe, and demand the cause of every verdict.
+
+use super::*;
+use crate::phase::State;
+
+/// Numbers without a pattern, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        // Knuth's multiplier and increment for 64 bits; the high bits are the good ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len() as u64) as usize]
+    }
+}
+
+/// All outcomes of a generation, with their instants, oldest first.
+struct List {
+    window: WindowConfig,
+    outcomes: Vec<(u64, Kind)>,
+}
+
+impl List {
+    fn counts(&self, now: u64) -> Counts {
+        let skipped = match self.window {
+            WindowConfig::Count { size } => self.outcomes.len().saturating_sub(size as usize),
+            WindowConfig::Time { .. } => 0,
+            WindowConfig::Consecutive => return Counts::default(),
+        };
+        let inside = |at: u64| match self.window {
+            WindowConfig::Time { length_ns, buckets } => {
+                let number = |at: u64| at * u64::from(buckets) / length_ns;
+                number(now) - number(at) < buckets.into()
+            }
+            _ => true,
+        };
+        let mut counts = Counts::default();
+        for (at, kind) in &self.outcomes[skipped..] {
+            if inside(*at) {
+                counts.calls += 1;
+                counts.failures += u64::from(kind.failed());
+                counts.slow += u64::from(kind.slow());
+                counts.slow_failures += u64::from(kind.failed() && kind.slow());
+            }
+        }
+        counts
+    }
+
+    fn run(&self) -> u64 {
+        self.outcomes.iter().rev().take_while(|(_, kind)| kind.failed()).count() as u64
+    }
+
+    /// What the contract says of the latest outcome.
+    fn judge(&self, now: u64, rules: &Rules) -> Option<TransitionCause> {
+        let Counts { calls, failures, slow: slow_calls, .. } = self.counts(now);
+        let reached = |ppm: u32, part: u64| {
+            ppm > 0 && calls >= rules.min_calls.into() && part * 1_000_000 >= u64::from(ppm) * calls
+        };
+        let run = self.run();
+        if reached(rules.failure_ppm, failures) {
+            Some(TransitionCause::FailureRate { failures, calls })
+        } else if reached(rules.slow_ppm, slow_calls) {
+            Some(TransitionCause::SlowRate { slow_calls, calls })
+        } else if rules.failure_count > 0 && failures >= rules.failure_count.into() {
+            Some(TransitionCause::FailureCount { failures })
+        } else if rules.run > 0 && run >= rules.run.into() {
+            Some(TransitionCause::ConsecutiveFailures { failures: run })
+        } else {
+            None
+        }
+    }
+}
+
+/// A window and its list, driven together.
+struct Twins {
+    window: Window,
+    list: List,
+    rules: Rules,
+    name: Word,
+    now: u64,
+}
+
+impl Twins {
+    fn new(config: WindowConfig, rules: Rules, stripes: usize) -> Self {
+        Twins {
+            window: Window::new(config, &rules, stripes),
+            list: List { window: config, outcomes: Vec::new() },
+            rules,
+            name: Word::START,
+            now: 0,
+        }
+    }
+
+    fn begin(&mut self, state: State) {
+        let generation = self.name.named_generation();
+        self.window.prepare(generation, self.window.next_ticket(), &|| true);
+        self.name = Word::name(state, generation + 1);
+        self.list.outcomes.clear();
+    }
+
+    /// Records an outcome as the engine does, and says what tripped.
+    fn record(&mut self, seat: usize, kind: Kind) -> Option<TransitionCause> {
+        let Twins { window, list, rules, name, now } = self;
+        let judging =
+            if name.state() == State::Closed { Judging::Judge } else { Judging::CountOnly };
+        list.outcomes.push((*now, kind));
+        let expected = match judging {
+            Judging::Judge => list.judge(*now, rules),
+            Judging::CountOnly => None,
+        };
+        let context = || format!("{:?} {rules:?} {:?}", list.window, list.outcomes);
+        let warm = kind == Kind::Plain
+            && if window.is_timed() {
+                window.count_warm(seat, *name, *now)
+            } else {
+                window.count_untimed(seat, *name)
+            };
+        if warm {
+            assert_eq!(expected, None, "counted without a look: {}", context());
+        } else {
+            let record = Record {
+                seat,
+                name: *name,
+                now: *now,
+                kind,
+                rules,
+                judging,
+                still_current: &|| true,
+            };
+            let verdict = window.record(&record).expect("the generation is not over");
+            assert_eq!(verdict.cause, expected, "{}", context());
+            window.settle(seat, *name, &verdict);
+        }
+        assert_eq!(window.counts(*name, *now), list.counts(*now), "{}", context());
+        if rules.run > 0 {
+            assert_eq!(window.run(*name), list.run(), "{}", context());
+        }
+        expected
+    }
+}
+
+fn any_rules(numbers: &mut Numbers, window: WindowConfig) -> Rules {
+    let size = match window {
+        WindowConfig::Count { size } => size,
+        _ => 12,
+    };
+    let upto = |numbers: &mut Numbers, most: u32| 1 + numbers.below(most.into()) as u32;
+    let rates = [0, 0, 1, 100_000, 333_333, 400_000, 500_000, 750_000, 1_000_000];
+    let often_off = |numbers: &mut Numbers, most: u32| match numbers.below(3) {
+        0 => upto(numbers, most),
+        _ => 0,
+    };
+    Rules {
+        failure_ppm: numbers.one_of(&rates),
+        slow_ppm: numbers.one_of(&rates),
+        slow_limit_ns: 1,
+        failure_count: often_off(numbers, size),
+        run: often_off(numbers, 9),
+        min_calls: upto(numbers, size),
+    }
+}
+
+#[test]
+fn the_window_says_what_the_list_of_its_outcomes_says() {
+    let numbers = &mut Numbers(0);
+    for case in 0..1_200_u64 {
+        let window = match case % 4 {
+            0 => WindowConfig::Count { size: 1 + numbers.below(6) as u32 },
+            1 => WindowConfig::Count { size: 1 + numbers.below(60) as u32 },
+            2 => {
+                let buckets = 1 + numbers.below(8);
+                let length_ns = buckets + numbers.below(60);
+                WindowConfig::Time { length_ns, buckets: buckets as u32 }
+            }
+            _ => WindowConfig::Consecutive,
+        };
+        let mut rules = any_rules(numbers, window);
+        if window == WindowConfig::Consecutive {
+            rules.failure_count = 0;
+            rules.run = rules.run.max(1);
+        }
+        let stripes = numbers.below(4) as usize;
+        let mut twins = Twins::new(window, rules, stripes);
+        for _ in 0..numbers.below(5) {
+            twins.begin(State::Closed);
+        }
+        // Mostly healthy, mostly ill, or anything.
+        let plain = numbers.one_of(&[1, 4, 30]);
+        for _ in 0..150 {
+            let kind = match numbers.below(plain + 3) {
+                0 => Kind::Failure,
+                1 => Kind::Slow,
+                2 => Kind::SlowFailure,
+                _ => Kind::Plain,
+            };
+            twins.now += numbers.one_of(&[0, 0, 0, 1, 2, 7]);
+            let tripped = twins.record(numbers.below(4) as usize, kind).is_some();
+            match numbers.below(if tripped { 2 } else { 200 }) {
+                0 => twins.begin(State::Closed),
+                1 => twins.begin(State::MetricsOnly),
+                _ => {}
+            }
+        }
+    }
+}
