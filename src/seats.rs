@@ -50,3 +50,25 @@ impl Seats {
         self.taken[seat / u64::BITS as usize].fetch_and(!bit, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_handed_out_from_the_lowest_until_there_are_none_and_again_once_they_are_back() {
+        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        for seat in 0..1_024 {
+            assert_eq!(seats.claim(), Some(seat));
+        }
+        assert_eq!(seats.claim(), None);
+        for back in [0, 1, 63, 64, 700, 1_023] {
+            seats.release(back);
+            assert_eq!((seats.claim(), seats.claim()), (Some(back), None));
+        }
+        for back in [900, 65, 66, 2] {
+            seats.release(back);
+        }
+        assert_eq!([(); 5].map(|()| seats.claim()), [Some(2), Some(65), Some(66), Some(900), None]);
+    }
+}
