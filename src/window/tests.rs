@@ -171,7 +171,7 @@ fn any_rules(numbers: &mut Numbers, window: WindowConfig) -> Rules {
 #[test]
 fn the_window_says_what_the_list_of_its_outcomes_says() {
     let numbers = &mut Numbers(0);
-    for case in 0..1_200_u64 {
+    for case in 0..500_u64 {
         let window = match case % 4 {
             0 => WindowConfig::Count { size: 1 + numbers.below(6) as u32 },
             1 => WindowConfig::Count { size: 1 + numbers.below(60) as u32 },
@@ -192,15 +192,21 @@ fn the_window_says_what_the_list_of_its_outcomes_says() {
         for _ in 0..numbers.below(5) {
             twins.begin(State::Closed);
         }
-        // Mostly healthy, mostly ill, or anything.
-        let plain = numbers.one_of(&[1, 4, 30]);
+        if numbers.below(4) == 0 {
+            twins.begin(State::MetricsOnly);
+        }
+        // Anything, mostly healthy, healthy, without a slow call, and nothing but failures.
+        let moods = [[1, 1, 1, 1], [1, 1, 1, 5], [1, 1, 1, 30], [1, 0, 0, 1], [30, 0, 1, 0]];
+        let weights: [u64; 4] = numbers.one_of(&moods);
         for _ in 0..150 {
-            let kind = match numbers.below(plain + 3) {
-                0 => Kind::Failure,
-                1 => Kind::Slow,
-                2 => Kind::SlowFailure,
-                _ => Kind::Plain,
-            };
+            let mut draw = numbers.below(weights.iter().sum());
+            let kinds = [Kind::Failure, Kind::Slow, Kind::SlowFailure, Kind::Plain];
+            let weighed = kinds.into_iter().zip(weights).find(|(_, weight)| {
+                let found = draw < *weight;
+                draw = draw.saturating_sub(*weight);
+                found
+            });
+            let kind = weighed.map_or(Kind::Plain, |(kind, _)| kind);
             twins.now += numbers.one_of(&[0, 0, 0, 1, 2, 7]);
             let tripped = twins.record(numbers.below(4) as usize, kind).is_some();
             match numbers.below(if tripped { 2 } else { 200 }) {
@@ -210,4 +216,26 @@ fn the_window_says_what_the_list_of_its_outcomes_says() {
             }
         }
     }
+}
+
+#[test]
+fn the_base_of_the_next_generation_is_noted_under_its_own_name() {
+    let window = Window::new(WindowConfig::Consecutive, &Rules::default(), 1);
+    for generation in 0..4 {
+        for _ in 0..3 {
+            window.marks.take_ticket();
+        }
+        let ticket = window.next_ticket();
+        window.prepare(generation, ticket, &|| true);
+        let base = |generation| window.marks.base(Word::name(State::Closed, generation));
+        assert_eq!(base(generation + 1), ticket);
+        assert!(base(generation) < ticket, "the one that ends is still being read");
+    }
+}
+
+#[test]
+fn time_windows_alone_need_the_time() {
+    let is_timed = |config| Window::new(config, &Rules::default(), 1).is_timed();
+    assert!(is_timed(WindowConfig::Time { length_ns: 9, buckets: 3 }));
+    assert!(!is_timed(WindowConfig::Count { size: 9 }) && !is_timed(WindowConfig::Consecutive));
 }
