@@ -803,4 +803,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_heap_is_that_of_every_stripe_and_of_the_shared_words() {
+        let stripe = size_of::<CachePadded<Stripe>>() + 3 * size_of::<Bucket>();
+        let shared = 3 * size_of::<CachePadded<Shared>>();
+        let heap = [0, 1, 5].map(|stripes| Buckets::new(Grid::new(30, 3), stripes).heap());
+        assert_eq!(heap, [shared, stripe + shared, 5 * stripe + shared]);
+    }
 }

@@ -278,4 +278,25 @@ mod tests {
         assert!(marks.crossed(name(0)) && !marks.crossed(name(1)));
         assert_eq!((marks.crossed_at(name(0)), marks.crossed_at(name(1))), (9, u64::MAX));
     }
+
+    #[test]
+    fn a_ring_has_a_power_of_two_of_slots_and_says_how_many_are_spare() {
+        for (entries, spare, slots) in [(1, 0, 1), (3, 1, 4), (3, 2, 8), (100, 16, 128)] {
+            let marks = Marks::new(entries, spare);
+            assert_eq!((marks.slots(), marks.spare()), (slots, slots - entries as u64));
+            assert_eq!(marks.heap() as u64, 8 * slots);
+            assert_eq!(marks.next_ticket(), slots);
+        }
+    }
+
+    #[test]
+    fn bases_are_kept_for_two_generations_and_only_move_on() {
+        let marks = Marks::new(1, 0);
+        marks.note_base(6, 50);
+        marks.note_base(7, 60);
+        assert_eq!([6, 7, 8, 9].map(|g| marks.base(name(g))), [50, 60, 50, 60]);
+        marks.note_base(8, 70);
+        marks.note_base(6, 40);
+        assert_eq!([7, 8].map(|g| marks.base(name(g))), [60, 70]);
+    }
 }

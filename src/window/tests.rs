@@ -239,3 +239,20 @@ fn time_windows_alone_need_the_time() {
     assert!(is_timed(WindowConfig::Time { length_ns: 9, buckets: 3 }));
     assert!(!is_timed(WindowConfig::Count { size: 9 }) && !is_timed(WindowConfig::Consecutive));
 }
+
+#[test]
+fn the_heap_is_that_of_the_parts() {
+    let run = Rules { run: 3, ..Rules::default() };
+    let time = WindowConfig::Time { length_ns: 9, buckets: 3 };
+    let buckets = Buckets::new(Grid::new(9, 3), 2).heap();
+    for (config, rules, buckets, counting) in [
+        (WindowConfig::Count { size: 100 }, run, 0, 2),
+        (WindowConfig::Consecutive, run, 0, 2),
+        (time, run, buckets, 2),
+        (time, Rules::default(), buckets, 0),
+    ] {
+        let window = Window::new(config, &rules, 2);
+        let rest = Stripes::new(counting).heap() + window.marks.heap();
+        assert_eq!(window.heap(), buckets + rest);
+    }
+}
