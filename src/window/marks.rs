@@ -299,4 +299,16 @@ mod tests {
         marks.note_base(6, 40);
         assert_eq!([7, 8].map(|g| marks.base(name(g))), [60, 70]);
     }
+
+    #[test]
+    fn a_slot_tells_4096_laps_apart_whatever_the_size_of_the_ring() {
+        for slots in [1, 4, 256, 4_096, 65_536] {
+            let marks = Marks::new(slots, 0);
+            let ticket = marks.take_ticket();
+            marks.write(ticket, name(0), Mark { kind: Kind::Failure, before: 0 });
+            let read = |lap| marks.read(ticket + lap * slots as u64, name(0), 0).is_some();
+            let read: Vec<u64> = (0..=4_096).filter(|lap| read(*lap)).collect();
+            assert_eq!(read, [0, 4_096], "{slots} slots");
+        }
+    }
 }
