@@ -37,7 +37,7 @@ impl Seats {
                 if before & (1 << bit) == 0 {
                     return Some(index * u64::BITS as usize + bit as usize);
                 }
-                seen |= before | 1 << bit;
+                seen |= before;
             }
         }
         None
