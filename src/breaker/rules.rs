@@ -241,8 +241,11 @@ mod tests {
             for seed in [0, u64::MAX] {
                 let wait =
                     WaitConfig { initial_ns: PPM, factor: 1.0, max_ns: u64::MAX, jitter_ppm, seed };
-                let draws: BTreeSet<u64> = (0..200).map(|g| wait.nanos(1, g)).collect();
                 let jitter = u64::from(jitter_ppm);
+                // In the order of the draws: from the shortest wait to the longest.
+                let drawn = |g| PPM - jitter + split_mix(seed ^ split_mix(g)) % (2 * jitter + 1);
+                assert!((0..200).all(|g| wait.nanos(1, g) == drawn(g)));
+                let draws: BTreeSet<u64> = (0..200).map(|g| wait.nanos(1, g)).collect();
                 assert!(draws.into_iter().eq(PPM - jitter..=PPM + jitter));
             }
         }
