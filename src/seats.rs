@@ -56,6 +56,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_seat_that_nobody_else_wants_is_taken_at_the_first_attempt() {
+        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        for _ in 0..100 {
+            assert_eq!(crate::sync::tally::of(|| assert!(seats.claim().is_some())).changes, 1);
+        }
+    }
+
+    #[test]
     fn seats_are_handed_out_from_the_lowest_until_there_are_none_and_again_once_they_are_back() {
         let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
         for seat in 0..1_024 {
