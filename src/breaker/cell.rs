@@ -92,6 +92,7 @@ impl StateCell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
 
     #[test]
     fn open_periods_are_numbered_since_the_breaker_was_last_without_one() {
@@ -153,5 +154,15 @@ mod tests {
         cell.settle(1, State::Open);
         assert_eq!((cell.generation(Word::open(2, 0)), cell.attempt(2, State::HalfOpen)), (2, 1));
         assert_eq!(cell.generation.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn the_packing_of_the_attempt_is_proved_for_all_values() {
+        prove(&[ATTEMPT, ATTEMPT_ERA], 0);
+        // The number of the open period stays within its field: it stops at the end.
+        assert_eq!(ATTEMPT.max(), u32::MAX.into());
+        for to in State::ALL {
+            assert!(attempt_after(u32::MAX, to) == u32::MAX || attempt_after(u32::MAX, to) == 0);
+        }
     }
 }

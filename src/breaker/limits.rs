@@ -139,6 +139,8 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
+    use crate::breaker::rules::PPM;
 
     #[test]
     fn settings_come_back_from_their_words() {
@@ -197,5 +199,16 @@ mod tests {
             assert_eq!(limits.wait_ns(3, 8), JITTERED.nanos(3, 8));
         }
         assert!(UNTIMED != BUCKETED && BUCKETED != TIMED);
+    }
+
+    #[test]
+    fn the_packing_of_the_settings_is_proved_for_all_values() {
+        prove(&[FAILURE_PPM, SLOW_PPM, JITTER_PPM], 4);
+        prove(&[MIN_CALLS, FAILURE_COUNT], 0);
+        prove(&[PLACES, DECIDE_AT, BY_RATE], 43);
+        // The largest values that `build` lets through are not cut off.
+        assert!([FAILURE_PPM, SLOW_PPM, JITTER_PPM].iter().all(|field| field.max() >= PPM));
+        assert!([PLACES, DECIDE_AT].iter().all(|field| field.max() >= 1_000));
+        assert!([MIN_CALLS, FAILURE_COUNT].iter().all(|field| field.max() == u32::MAX.into()));
     }
 }

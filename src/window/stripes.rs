@@ -307,6 +307,7 @@ fn count_shared(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
     use crate::phase::State;
 
     /// Beyond the few bits that shared words keep of a generation.
@@ -432,5 +433,44 @@ mod tests {
     fn the_heap_is_a_line_pair_a_stripe_and_one_for_the_shared_words() {
         let pair = size_of::<CachePadded<u64>>();
         assert_eq!([0, 1, 5].map(|count| Stripes::new(count).heap()), [pair, 2 * pair, 6 * pair]);
+    }
+
+    #[test]
+    fn the_packing_of_the_overflow_words_is_proved_for_all_values() {
+        prove(&[COUNT, TAG], 0);
+        prove(&[RUN, BEFORE, RUN_TAG], 0);
+    }
+
+    #[test]
+    fn an_overflow_word_never_carries_out_of_its_count() {
+        for (count, tag) in [(COUNT, 0x3a_5a5a), (COUNT, TAG.max()), (RUN, 0xffff_a5a5)] {
+            // The tag is all that lies above.
+            let tag = tag << count.width();
+            for (before, after) in [
+                (0, 1),
+                (1, 2),
+                (count.max() / 2, count.max() / 2 + 1),
+                (count.max() - 1, count.max()),
+                (count.max(), count.max()),
+            ] {
+                let word = AtomicU64::new(tag | before);
+                assert!(count_shared(&word, count, tag, &|| true));
+                assert_eq!(word.load(Ordering::Relaxed), tag | after);
+            }
+            let word = AtomicU64::new(u64::MAX >> 1);
+            assert!(count_shared(&word, count, tag, &|| true));
+            assert_eq!(word.load(Ordering::Relaxed), tag | 1, "another tag: from the start");
+        }
+        // From any count below the end the word is one more, and the end is left alone: no other case is in the code.
+    }
+
+    #[test]
+    fn an_overflow_run_says_whose_it_is() {
+        let stripes = Stripes::new(0);
+        let name = Word::name(State::Closed, RUN_TAG.max());
+        stripes.count_failure(NO_SEAT, name, BEFORE.max(), &|| true);
+        assert_eq!(stripes.run_after(name, BEFORE.max()), 1);
+        assert_eq!(stripes.run_after(name, 0), 0);
+        assert_eq!(stripes.run_after(Word::name(State::Closed, 0), BEFORE.max()), 0);
     }
 }

@@ -10,6 +10,7 @@
 use crate::breaker::rules::{needed, reaches, Rules};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
+use crate::sync::{fence, Ordering};
 use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
@@ -132,7 +133,7 @@ impl View<'_> {
             if let Some(cause) = window.judge(rules) {
                 return Some(cause);
             }
-            // Only who has seen no other mark in flight may promise anything to those that follow.
+            // Only who has seen no other mark in flight may promise anything to those that follow (E14).
             if newest == ticket + 1 {
                 let more = window.marks_to_trip(rules).saturating_sub(unwritten);
                 self.marks.set_skip(self.name, ticket, more);
@@ -223,30 +224,38 @@ impl View<'_> {
     ///
     /// Of outcomes that overlap, several may see more calls than the minimum and none exactly that many: so not the
     /// sum as it stands is judged, but the calls that stand first.
+    ///
+    /// The sum is what some instant of its reading saw. A mark that stands behind more successes than that stands behind
+    /// that instant: it is left out, and judges for itself.
     fn judge_minimum(&self, rules: &Rules) -> Option<TransitionCause> {
         let min = u64::from(rules.min_calls);
-        // Bounded: another turn needs an entry written in between, of a ticket below `newest`, and those are finite.
         let successes = self.stripes.sum(self.name);
-        // After the sum: see `Marks::crossed_at`.
-        let newest = self.marks.next_ticket();
-        if !self.minimum_in_sight(newest, successes, rules) {
+        if !self.minimum_in_sight(self.marks.next_ticket(), successes, rules) {
             return None;
         }
+        // E14: the sum, before the tickets. A mark that happens before a success in the sum has a ticket below `newest`
+        // and is written; a mark from `newest` on has a sum that is no older.
+        fence(Ordering::SeqCst);
+        let newest = self.marks.next_ticket();
         let oldest = self.oldest(newest);
+        let marks = || Walk::new(self, newest, oldest, u64::MAX);
+        let inside = || marks().filter(|(_, mark)| mark.before <= successes);
+        // Bounded: another turn needs an entry below `newest` that was written late, once for every other thread, or
+        // overwritten by a newer ticket, once for every slot.
         loop {
-            let written = Walk::new(self, newest, oldest, successes).count() as u64;
+            let written = inside().count() as u64;
             if written + successes < min {
                 return None;
             }
             let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
-            if gone_round && written >= self.marks.slots() - self.marks.spare() {
+            if gone_round && marks().count() as u64 >= self.marks.slots() - self.marks.spare() {
                 // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
             }
             let mut first = Counts::default();
             let mut above = 0;
-            for (_, mark) in Walk::new(self, newest, oldest, successes) {
+            for (_, mark) in inside() {
                 above += 1;
                 let position = (written + mark.before).saturating_sub(above);
                 if position < min {

@@ -1,8 +1,10 @@
 //! The models, one file a subject.
 
+mod buckets;
 mod count_window;
 mod generation;
 mod half_open;
+mod marks;
 mod reading;
 mod ring;
 mod seats;
@@ -16,8 +18,10 @@ pub(crate) const ALL: &[&[Model]] = &[
     half_open::MODELS,
     generation::MODELS,
     count_window::MODELS,
+    marks::MODELS,
     ring::MODELS,
     time_window::MODELS,
+    buckets::MODELS,
     reading::MODELS,
     seats::MODELS,
 ];

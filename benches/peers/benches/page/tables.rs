@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{cores, cpu_model, factor, trips, Table};
+use crate::support::{cores, cpu_model, factor, trips, Spread, Table};
 
 /// Above this share of disturbed batches, figures of several threads are not worth believing: threads that should run
 /// at once may have run one after the other.
@@ -23,7 +23,7 @@ pub(crate) fn page(shared: &[Table], sizes: &[Table], took: Duration) -> String 
         "Nanoseconds an operation, net of an empty loop: the median of interleaved rounds and, in brackets, the \
          quartiles.\n\
          *Ratio* is to the subject that does the same on the mutex baseline (a clock's subject: to the bare readings), \
-         formed within each round.\n\
+         formed within each round, with its quartiles.\n\
          *Scaling* is the share of perfect: of the time on one thread, and beyond the cores of its multiple.\n\n\
          ![success over threads](threads.svg)\n\
          ![1 % failures over threads](failing.svg)\n\
@@ -103,7 +103,9 @@ fn section(page: &mut String, title: &str, tables: &[Table]) {
         let _ = write!(page, "| {} |", figure.name);
         for table in tables {
             let here = table.figure(&figure.name);
-            let ratio = here.ratio.map_or(String::new(), |ratio| factor(ratio.median));
+            let ratio = here.ratio.map_or(String::new(), |Spread { lower, median, upper }| {
+                format!("{} ({} to {})", factor(median), factor(lower), factor(upper))
+            });
             let _ = write!(page, " {} | {ratio} |", here.cost.to_string().trim());
             if table.threads > 1 {
                 let waits = (table.threads as f64 / cores() as f64).max(1.0);
