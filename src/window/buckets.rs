@@ -930,6 +930,21 @@ mod tests {
     }
 
     #[test]
+    fn every_bucket_is_a_member_of_its_own() {
+        let member = |index| {
+            let mut found = Found::default();
+            found.add_member(index);
+            found.members
+        };
+        let mut seen = std::collections::BTreeSet::from([0]);
+        assert!((0..10_000).all(|index| seen.insert(member(index))));
+        let mut both = Found::default();
+        both.add_member(3);
+        both.add_member(4);
+        assert_eq!(both.members, member(3).wrapping_add(member(4)));
+    }
+
+    #[test]
     fn the_heap_is_that_of_every_stripe_and_of_the_shared_words() {
         let stripe = size_of::<CachePadded<Stripe>>() + 3 * size_of::<Bucket>();
         let shared = 3 * size_of::<CachePadded<Shared>>();

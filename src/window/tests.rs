@@ -256,3 +256,27 @@ fn the_heap_is_that_of_the_parts() {
         assert_eq!(window.heap(), buckets + rest);
     }
 }
+
+#[test]
+fn an_outcome_that_a_run_has_counted_is_not_stale_though_its_bucket_comes_too_late() {
+    let config = WindowConfig::Time { length_ns: 9, buckets: 3 };
+    // Without a stripe of its own a thread asks again before each word that it shares.
+    let record = |run, current_for: u32| {
+        let rules = Rules { run, failure_count: 9, ..Rules::default() };
+        let left = core::cell::Cell::new(current_for);
+        let still_current = || left.replace(left.get().saturating_sub(1)) > 0;
+        let record = Record {
+            seat: 0,
+            name: Word::START,
+            now: 0,
+            kind: Kind::Failure,
+            rules: &rules,
+            judging: Judging::Judge,
+            still_current: &still_current,
+        };
+        Window::new(config, &rules, 0).record(&record).map(|verdict| verdict.cause)
+    };
+    let tripped = Some(TransitionCause::ConsecutiveFailures { failures: 1 });
+    assert_eq!([0, 1, 9].map(|asked| record(1, asked)), [None, Some(tripped), Some(tripped)]);
+    assert_eq!([0, 9].map(|asked| record(0, asked)), [None, Some(None)]);
+}
