@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(limits.half_open().kind, HalfOpenKind::Probes);
             assert_eq!(limits.wait_ns(3, 8), JITTERED.nanos(3, 8));
         }
-        assert!(UNTIMED != BUCKETED && BUCKETED != TIMED);
+        const { assert!(UNTIMED != BUCKETED && BUCKETED != TIMED) };
     }
 
     #[test]

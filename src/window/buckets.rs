@@ -942,6 +942,16 @@ mod tests {
         both.add_member(3);
         both.add_member(4);
         assert_eq!(both.members, member(3).wrapping_add(member(4)));
+        // And so are those of a reading: of three threads, and of those that share words.
+        let mut seen = std::collections::BTreeSet::from([0]);
+        for seat in [0, 1, 2, 9] {
+            for now in [5, 15, 25] {
+                let buckets = Buckets::new(Grid::new(30, 3), 3);
+                record(&buckets, seat, now, Kind::Plain);
+                let (found, _) = buckets.find(name(0), 2, None);
+                assert!(seen.insert(found.members), "thread {seat} at {now}");
+            }
+        }
     }
 
     #[test]
