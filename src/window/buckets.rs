@@ -947,8 +947,9 @@ mod tests {
         for seat in [0, 1, 2, 9] {
             for now in [5, 15, 25] {
                 let buckets = Buckets::new(Grid::new(30, 3), 3);
-                record(&buckets, seat, now, Kind::Plain);
-                let (found, _) = buckets.find(name(0), 2, None);
+                let placed = buckets.count(seat, name(1), now, Kind::Plain, &|| true);
+                assert!(matches!(placed, Placed::Here(_)));
+                let (found, _) = buckets.find(name(1), 2, None);
                 assert!(seen.insert(found.members), "thread {seat} at {now}");
             }
         }
