@@ -37,7 +37,7 @@ impl Seats {
                 if before & (1 << bit) == 0 {
                     return Some(index * u64::BITS as usize + bit as usize);
                 }
-                seen |= before | 1 << bit;
+                seen |= before;
             }
         }
         None
@@ -54,6 +54,14 @@ impl Seats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seat_that_nobody_else_wants_is_taken_at_the_first_attempt() {
+        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        for _ in 0..100 {
+            assert_eq!(crate::sync::tally::of(|| assert!(seats.claim().is_some())).changes, 1);
+        }
+    }
 
     #[test]
     fn every_seat_is_a_bit_of_its_own() {

@@ -740,6 +740,161 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_keeps_a_later_bucket_unless_the_clock_must_have_been_wrong() {
+        let tens = Grid::new(30, 3);
+        let far = STEP_BACK_NS / 10;
+        let kept = [(7, 7), (8, 7), (7, 8), (7 + far, 7), (8 + far, 7)];
+        let keeps = kept.map(|(old, number)| tens.keeps(old, number));
+        assert_eq!(keeps, [false, true, false, true, false]);
+        // In buckets of days a step of hours is none; then it is a window.
+        let days = Grid::new(7 * 86_400_000_000_000, 7);
+        assert_eq!([16, 17].map(|old| days.keeps(old, 9)), [true, false]);
+    }
+
+    #[test]
+    fn a_window_holds_as_many_buckets_as_it_has_and_none_to_come() {
+        let grid = Grid::new(30, 3);
+        let held: Vec<u64> = (0..20).filter(|number| grid.holds(9, *number)).collect();
+        assert_eq!(held, [7, 8, 9]);
+        let held: Vec<u64> = (0..20).filter(|number| grid.holds(1, *number)).collect();
+        assert_eq!(held, [0, 1]);
+    }
+
+    #[test]
+    fn what_every_order_of_the_pending_outcomes_demands_is_found_and_nothing_else() {
+        /// Whether some prefix trips, in every order of so many good and bad outcomes behind those that are settled.
+        fn always(good: u64, bad: u64, calls: u64, failures: u64, rules: &Rules) -> bool {
+            let trips = |calls, failures| {
+                calls >= u64::from(rules.min_calls)
+                    && reaches(rules.failure_ppm.into(), failures, calls)
+            };
+            if good + bad == 0 {
+                return false;
+            }
+            let then = |good, bad, failed: u64| {
+                let (calls, failures) = (calls + 1, failures + failed);
+                trips(calls, failures) || always(good, bad, calls, failures, rules)
+            };
+            (good == 0 || then(good - 1, bad, 0)) && (bad == 0 || then(good, bad - 1, 1))
+        }
+        for (failure_ppm, min_calls) in [(400_000, 1), (400_000, 4), (500_000, 6), (1_000_000, 2)] {
+            let rules = Rules { failure_ppm, min_calls, ..RULES };
+            let slow = Rules { failure_ppm: 0, slow_ppm: failure_ppm, min_calls, ..RULES };
+            for case in 0..5 * 5 * 4 * 4_u64 {
+                let (good, bad) = (case % 5, case / 5 % 5);
+                let (pending_good, pending_bad) = (case / 25 % 4, case / 100);
+                if pending_good + pending_bad == 0 {
+                    continue;
+                }
+                let expected = always(pending_good, pending_bad, good + bad, bad, &rules);
+                let mut found = Found::default();
+                found.add(Kind::Plain, good, pending_good);
+                found.add(Kind::Failure, bad, pending_bad);
+                let cause = Found::judge_rates(&found, &found, &rules);
+                assert_eq!(cause.is_some(), expected, "{found:?} {rules:?}");
+                if let Some(TransitionCause::FailureRate { failures, calls }) = cause {
+                    assert!(calls >= min_calls.into() && calls <= found.total().calls);
+                    assert!(reaches(failure_ppm.into(), failures, calls));
+                }
+                let mut found = Found::default();
+                found.add(Kind::Plain, good, pending_good);
+                found.add(Kind::Slow, bad, pending_bad);
+                let cause = Found::judge_rates(&found, &found, &slow);
+                assert_eq!(cause.is_some(), expected, "{found:?} {slow:?}");
+            }
+        }
+        let total = Counts { calls: 14, failures: 6, slow: 10, slow_failures: 2 };
+        let mut found = Found::default();
+        found.add(Kind::Slow, 3, 5);
+        found.add(Kind::Failure, 1, 3);
+        found.add(Kind::SlowFailure, 2, 0);
+        assert_eq!(found.total(), total);
+    }
+
+    #[test]
+    fn who_finds_others_ahead_judges_their_window_too_unless_they_are_out_of_sight() {
+        let both = Some(TransitionCause::FailureRate { failures: 2, calls: 2 });
+        for (ahead, cause) in [(9, both), (15, both), (25, both), (35, None)] {
+            let buckets = Buckets::new(Grid::new(30, 3), 2);
+            record(&buckets, 1, ahead, Kind::Failure);
+            record(&buckets, 0, 5, Kind::Failure);
+            assert_eq!(buckets.judge(0, name(0), 5, &RULES).1, cause, "{ahead}");
+        }
+        // The first one was slower than a bucket, and is judged as of its own.
+        let buckets = Buckets::new(Grid::new(30, 3), 2);
+        record(&buckets, 1, 5, Kind::Failure);
+        record(&buckets, 0, 25, Kind::Failure);
+        assert_eq!(buckets.judge(0, name(0), 25, &RULES), (true, both));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_judges_the_window_that_it_shows() {
+        let buckets = Buckets::new(Grid::new(30, 3), 2);
+        record(&buckets, 0, 15, Kind::Failure);
+        record(&buckets, 0, 5, Kind::Failure);
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None), "one call of two");
+        record(&buckets, 1, 15, Kind::Plain);
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None));
+        assert!(buckets.judge(9, name(0), 5, &RULES).1.is_some(), "to others it is ahead");
+    }
+
+    #[test]
+    fn an_outcome_behind_one_that_was_never_settled_is_not_settled_either() {
+        let buckets = Buckets::new(Grid::new(30, 3), 1);
+        for outcomes in 1..=3 {
+            let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+            assert!(matches!(placed, Placed::Here(_)));
+            let (found, _) = buckets.find(name(0), 0, None);
+            assert_eq!((found.settled.failures, found.pending.failures), (outcomes - 1, 1));
+        }
+    }
+
+    #[test]
+    fn settling_leaves_alone_what_is_not_its_own() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let count = |now| match buckets.count(0, name(0), now, Kind::Failure, &|| true) {
+            Placed::Here(at) => at,
+            placed => panic!("{placed:?}"),
+        };
+        let old = count(5);
+        let new = count(95); // The same slot, three windows on.
+        let found = || {
+            let (found, _) = buckets.find(name(0), 9, None);
+            (found.settled.failures, found.pending.failures)
+        };
+        assert_eq!(found(), (0, 1));
+        buckets.settle(0, name(0), old, Kind::Failure, true);
+        assert_eq!(found(), (0, 1));
+        for _ in 0..2 {
+            buckets.settle(0, name(0), new, Kind::Failure, true);
+            assert_eq!(found(), (1, 0));
+        }
+    }
+
+    #[test]
+    fn a_generation_that_is_over_is_told_to_who_shares_words() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| false);
+        assert!(matches!(placed, Placed::Over));
+        assert_eq!(buckets.counts(name(0), 5), Counts::default());
+    }
+
+    #[test]
+    fn neighbouring_generations_and_buckets_have_hashes_of_their_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        // At the beginning, and where the bits of both meet.
+        for shift in [0, 29] {
+            for generation in 0..48_u64 {
+                for number in 0..48 {
+                    let hash = hash(name(generation << shift), number);
+                    assert!(hash <= HASH.max());
+                    assert!(seen.insert((shift, hash)), "{generation} << {shift}, {number}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_packing_of_the_shared_bucket_is_proved_for_all_values() {
         prove(&[COUNT, PENDING, HASH], 0);
         prove(&[NEWEST, NEWEST_ERA], 0);
@@ -772,6 +927,40 @@ mod tests {
                 assert_eq!(word.load(Ordering::Relaxed), put(count + 1, pending));
             }
         }
+    }
+
+    #[test]
+    fn every_bucket_is_a_member_of_its_own() {
+        let member = |index| {
+            let mut found = Found::default();
+            found.add_member(index);
+            found.members
+        };
+        let mut seen = std::collections::BTreeSet::from([0]);
+        assert!((0..10_000).all(|index| seen.insert(member(index))));
+        let mut both = Found::default();
+        both.add_member(3);
+        both.add_member(4);
+        assert_eq!(both.members, member(3).wrapping_add(member(4)));
+        // And so are those of a reading: of three threads, and of those that share words.
+        let mut seen = std::collections::BTreeSet::from([0]);
+        for seat in [0, 1, 2, 9] {
+            for now in [5, 15, 25] {
+                let buckets = Buckets::new(Grid::new(30, 3), 3);
+                let placed = buckets.count(seat, name(1), now, Kind::Plain, &|| true);
+                assert!(matches!(placed, Placed::Here(_)));
+                let (found, _) = buckets.find(name(1), 2, None);
+                assert!(seen.insert(found.members), "thread {seat} at {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_heap_is_that_of_every_stripe_and_of_the_shared_words() {
+        let stripe = size_of::<CachePadded<Stripe>>() + 3 * size_of::<Bucket>();
+        let shared = 3 * size_of::<CachePadded<Shared>>();
+        let heap = [0, 1, 5].map(|stripes| Buckets::new(Grid::new(30, 3), stripes).heap());
+        assert_eq!(heap, [shared, stripe + shared, 5 * stripe + shared]);
     }
 
     #[test]

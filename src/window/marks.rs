@@ -286,6 +286,39 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_has_a_power_of_two_of_slots_and_says_how_many_are_spare() {
+        for (entries, spare, slots) in [(1, 0, 1), (3, 1, 4), (3, 2, 8), (100, 16, 128)] {
+            let marks = Marks::new(entries, spare);
+            assert_eq!((marks.slots(), marks.spare()), (slots, slots - entries as u64));
+            assert_eq!(marks.heap() as u64, 8 * slots);
+            assert_eq!(marks.next_ticket(), slots);
+        }
+    }
+
+    #[test]
+    fn bases_are_kept_for_two_generations_and_only_move_on() {
+        let marks = Marks::new(1, 0);
+        marks.note_base(6, 50);
+        marks.note_base(7, 60);
+        assert_eq!([6, 7, 8, 9].map(|g| marks.base(name(g))), [50, 60, 50, 60]);
+        marks.note_base(8, 70);
+        marks.note_base(6, 40);
+        assert_eq!([7, 8].map(|g| marks.base(name(g))), [60, 70]);
+    }
+
+    #[test]
+    fn a_slot_tells_4096_laps_apart_whatever_the_size_of_the_ring() {
+        for slots in [1, 4, 256, 4_096, 65_536] {
+            let marks = Marks::new(slots, 0);
+            let ticket = marks.take_ticket();
+            marks.write(ticket, name(0), Mark { kind: Kind::Failure, before: 0 });
+            let read = |lap| marks.read(ticket + lap * slots as u64, name(0), 0).is_some();
+            let read: Vec<u64> = (0..=4_096).filter(|lap| read(*lap)).collect();
+            assert_eq!(read, [0, 4_096], "{slots} slots");
+        }
+    }
+
+    #[test]
     fn the_packing_of_a_mark_and_of_the_skip_is_proved_for_all_values() {
         prove(&[KIND, ERA, LAP, BEFORE], 0);
         prove(&[SKIP_FROM, SKIP_COUNT, SKIP_ERA], 0);

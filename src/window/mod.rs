@@ -310,3 +310,6 @@ pub(crate) enum Judging {
     Judge,
     CountOnly,
 }
+
+#[cfg(test)]
+mod tests;
