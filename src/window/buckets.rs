@@ -685,6 +685,21 @@ mod tests {
     }
 
     #[test]
+    fn a_late_settling_leaves_the_bucket_alone_that_came_after() {
+        let buckets = Buckets::new(Grid::new(20, 2), 1);
+        let count = |now| match buckets.count(9, name(0), now, Kind::Plain, &|| true) {
+            Placed::Here(at) => at,
+            other => panic!("{other:?}"),
+        };
+        let (early, late) = (count(5), count(25)); // The same slot.
+        let pending = || buckets.find(name(0), late.number, None).0.pending.calls;
+        buckets.settle(9, name(0), early, Kind::Plain, false);
+        assert_eq!(pending(), 1, "the later one is still being judged");
+        buckets.settle(9, name(0), late, Kind::Plain, false);
+        assert_eq!(pending(), 0);
+    }
+
+    #[test]
     fn one_wild_reading_of_the_clock_blinds_no_slot() {
         for seat in [0, 9] {
             let buckets = Buckets::new(Grid::new(30_000_000_000, 3), 1);

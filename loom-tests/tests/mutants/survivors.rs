@@ -17,6 +17,9 @@ const REASONS: &[(&str, &str, &str)] = &[
         "a thread that slept takes the note of a later generation back: its minimum is judged again, with the same result"),
     ("window/buckets.rs: turn_to", "later bucket not told from an older one",
         "no race, since a stripe has one writer: the unit test `a_clock_that_steps_back_spoils_nothing_for_later` notices"),
+    ("window/buckets.rs: settle_shared", "generation and bucket not compared",
+        "no model has a verdict that turns on it: the unit test `a_late_settling_leaves_the_bucket_alone_that_came_after` \
+         notices"),
 ];
 
 /// Why a mutant is equivalent under the models, if it is known to be.

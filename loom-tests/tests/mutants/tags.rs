@@ -85,7 +85,7 @@ const TAGS: &[Tag] = &[
         "if !(alone && known.skips)", "if !known.skips"),
     ("window/verdict.rs", "judge_mark", "ticket not compared with that of the minimum", "",
         "if ticket < known.crossed_at && ", "if known.crossed_at == u64::MAX && "),
-    ("window/verdict.rs", "judge_windows", "skip published though others are in flight", "count_window::late_failure_and_recount",
+    ("window/verdict.rs", "judge_windows", "skip published though others are in flight", "ring::skip_with_a_later_sum",
         "if newest == ticket + 1 {", "if true {"),
     ("window/verdict.rs", "judge_windows", "unwritten tickets not taken from the skip", "count_window::late_failure_and_recount",
         ".saturating_sub(unwritten)", ".saturating_sub(0 * unwritten)"),
