@@ -12,6 +12,7 @@ mod bits;
 mod breaker;
 mod budget;
 mod bulkhead;
+mod clock;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/event.rs"]
