@@ -20,6 +20,8 @@ const FILES: &[(&str, &[&str])] = &[
     ("breaker/cell.rs", STATES),
     ("breaker/engine.rs", STATES),
     ("breaker/state.rs", STATES),
+    ("budget/word.rs", &["budget::"]),
+    ("bulkhead/places.rs", &["bulkhead::"]),
     ("clock/manual.rs", &["clock::"]),
     ("seats.rs", &["seats::"]),
     ("window/buckets.rs", &["time_window::", "bucket"]),
