@@ -1,8 +1,6 @@
 //! A call through a pool: one of worker and caller reports, work that was given up never runs, and what is handed over
 //! arrives.
 
-use std::sync::atomic::AtomicBool;
-
 use loom::cell::UnsafeCell;
 
 use crate::bulkhead::places::{Places, TURNS};
@@ -12,13 +10,17 @@ use crate::runner::Model;
 use crate::sync::{current, park, AtomicU64, Ordering, Thread};
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("pool::queued_call_against_timeout", 10, queued_call_against_timeout),
-    Model::whole("pool::end_against_timeout", 10, end_against_timeout),
-    Model::whole("pool::result_is_handed_over", 10, result_is_handed_over),
-    Model::whole("pool::woken_once_then_too_late", 10, woken_once_then_too_late),
-    Model::whole("pool::settled_before_the_caller_goes_on", 10, settled_before_the_caller_goes_on),
-    Model::whole("pool::last_look_sees_what_was_settled", 10, last_look_sees_what_was_settled),
-    Model::whole("pool::place_is_free_after_the_call", 10, place_is_free_after_the_call),
+    Model::whole("pool::queued_call_against_timeout", 500, queued_call_against_timeout),
+    Model::whole("pool::end_against_timeout", 20_800, end_against_timeout),
+    Model::whole("pool::result_is_handed_over", 1_900, result_is_handed_over),
+    Model::whole("pool::woken_once_then_too_late", 6_700, woken_once_then_too_late),
+    Model::whole(
+        "pool::settled_before_the_caller_goes_on",
+        1_900,
+        settled_before_the_caller_goes_on,
+    ),
+    Model::whole("pool::last_look_sees_what_was_settled", 7_800, last_look_sees_what_was_settled),
+    Model::whole("pool::place_is_free_after_the_call", 1_900, place_is_free_after_the_call),
 ];
 
 /// Neither can be copied: who has it is the only one.
@@ -147,20 +149,20 @@ fn settled_before_the_caller_goes_on() {
 
 /// J1: the same when the caller's time is over and only its last step finds that all is settled.
 fn last_look_sees_what_was_settled() {
-    struct Recorded(Call, UnsafeCell<u32>, AtomicBool);
+    struct Recorded(Call, UnsafeCell<u32>, AtomicU64);
     let record = |call: &Recorded| {
         call.0.work(|Work| (42, ()), |Permit, ()| call.1.with_mut(|_| ()));
-        // Not loom's: it tells the caller that the last step will find all bits, and orders nothing.
-        call.2.store(true, Ordering::Relaxed);
+        // Tells the caller that its last step will find all bits; relaxed, so that it orders nothing.
+        call.2.store(1, Ordering::Relaxed);
     };
     let read = |call: &Recorded| {
-        let all_bits = call.2.load(Ordering::Relaxed);
+        let all_bits = call.2.load(Ordering::Relaxed) == 1;
         let ended = call.0.wait(|| false).is_ok();
         if all_bits && ended {
             call.1.with(|_| ());
         }
     };
-    let fresh = Recorded(Call::new(Work, Permit), UnsafeCell::new(0), AtomicBool::new(false));
+    let fresh = Recorded(Call::new(Work, Permit), UnsafeCell::new(0), AtomicU64::new(0));
     race(fresh, record, read);
 }
 
