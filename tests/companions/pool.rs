@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
@@ -671,67 +671,85 @@ proptest! {
 
 // ===== threads =====
 
-/// Timeouts as short as the calls: every call that was let in is recorded once, as what its caller was told.
+/// Timeouts about as short as the calls: every call that was let in is recorded once, as what its caller was told.
 #[test]
 fn each_call_is_recorded_once_and_as_its_caller_was_told() {
     const CALLERS: u64 = 4;
-    const ROUNDS: u64 = 1_500;
+    const CALLS: u64 = 600;
     const THREADS: u32 = 2;
+    /// What the calls of all callers came to.
+    #[derive(Default)]
+    struct Tally {
+        succeeded: AtomicU64,
+        late: AtomicU64,
+        never_ran: AtomicU64,
+        refused: AtomicU64,
+        ran: AtomicU64,
+        inside: AtomicU32,
+    }
+    let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
     let breaker = counting();
     let pool = pool(THREADS, 1, &breaker);
-    let (succeeded, begun, never_ran, full) =
-        (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
-    let ran = Arc::new(AtomicU32::new(0));
-    let inside = Arc::new(AtomicU32::new(0));
-    let most = Arc::new(AtomicU32::new(0));
+    let tally = Arc::new(Tally::default());
+    let call = |micros: u64, timeout: u64| {
+        let inner = Arc::clone(&tally);
+        let result = pool.call(Duration::from_micros(timeout), move || {
+            add(&inner.ran);
+            let others = inner.inside.fetch_add(1, Ordering::SeqCst);
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(micros) {
+                std::hint::spin_loop();
+            }
+            inner.inside.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, ()>(others)
+        });
+        match result {
+            Ok(others) => {
+                assert!(others < THREADS, "no more run than there are threads");
+                add(&tally.succeeded)
+            }
+            Err(PoolError::TimedOut(timeout)) if timeout.has_begun() => add(&tally.late),
+            Err(PoolError::TimedOut(_)) => add(&tally.never_ran),
+            Err(PoolError::Full(_)) => {
+                add(&tally.refused);
+                return false;
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        true
+    };
     thread::scope(|scope| {
         for number in 0..CALLERS {
-            let (succeeded, begun, never_ran, full) = (&succeeded, &begun, &never_ran, &full);
-            let (pool, ran, inside, most) = (&pool, &ran, &inside, &most);
+            let call = &call;
             scope.spawn(move || {
-                for round in 0..ROUNDS {
-                    let (ran, inside, most) =
-                        (Arc::clone(ran), Arc::clone(inside), Arc::clone(most));
-                    let work = (number * 7 + round) % 40;
-                    let result = pool.call(Duration::from_micros(15), move || {
-                        ran.fetch_add(1, Ordering::Relaxed);
-                        most.fetch_max(
-                            inside.fetch_add(1, Ordering::SeqCst) + 1,
-                            Ordering::Relaxed,
-                        );
-                        let begun = Instant::now();
-                        while begun.elapsed() < Duration::from_micros(work) {}
-                        inside.fetch_sub(1, Ordering::SeqCst);
-                        Ok::<(), ()>(())
-                    });
-                    let counter = match result {
-                        Ok(()) => succeeded,
-                        Err(PoolError::TimedOut(timeout)) if timeout.has_begun() => begun,
-                        Err(PoolError::TimedOut(_)) => never_ran,
-                        Err(PoolError::Full(_)) => full,
-                        Err(error) => panic!("{error:?}"),
-                    };
-                    counter.fetch_add(1, Ordering::Relaxed);
+                let mut admitted = 0;
+                while admitted < CALLS {
+                    let timeout = 20 + (number * 31 + admitted * 7) % 120;
+                    match call(admitted % 60, timeout) {
+                        true => admitted += 1,
+                        false => thread::yield_now(),
+                    }
                 }
             });
         }
     });
     pool.shutdown(Shutdown::WaitAtMost(LONG)).expect("every call ends");
-    let [succeeded, begun, never_ran, full] =
-        [succeeded, begun, never_ran, full].map(|counter| u64::from(counter.into_inner()));
-    println!("{succeeded} in time, {begun} late, {never_ran} never run, {full} refused");
-    assert_eq!(succeeded + begun + never_ran + full, CALLERS * ROUNDS);
-    let late = begun + never_ran;
-    assert_eq!(counts(&breaker), (succeeded + late, late), "each is recorded once");
-    assert_eq!(u64::from(ran.load(Ordering::Relaxed)), succeeded + begun, "and run as told");
-    assert!(most.load(Ordering::Relaxed) <= THREADS, "no more run than there are threads");
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let Tally { succeeded, late, never_ran, refused, ran, .. } = &*tally;
+    let (succeeded, late, never_ran) = (count(succeeded), count(late), count(never_ran));
+    let refused = count(refused);
+    println!("{succeeded} in time, {late} late, {never_ran} never run, {refused} refused");
+    assert_eq!(succeeded + late + never_ran, CALLERS * CALLS);
+    let failures = late + never_ran;
+    assert_eq!(counts(&breaker), (succeeded + failures, failures), "each is recorded once");
+    assert_eq!(count(ran), succeeded + late, "and run as its caller was told");
     assert_eq!(pool.in_use(), 0);
 }
 
 // ===== the story =====
 
 const CLERKS: usize = 4;
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 300;
 
 /// A department whose calls all run at once: each round four callers meet inside the pool. Answers how many were served.
 fn serve(pool: &Arc<IsolatedPool>) -> usize {
