@@ -148,7 +148,8 @@ impl<C: Clock> IsolatedPool<C> {
     ///
     /// Blocks, for at most the timeout and what the scheduler adds: whatever the pool's threads do, and wherever they
     /// stop. Refusals do not wait. Allocates: what is shared with the pool's thread, and rayon an entry of its queue. Takes
-    /// a lock for reading that only a shutdown takes for writing.
+    /// a lock for reading that only a shutdown takes for writing. Sleeps by parking its thread, and may leave behind a
+    /// wake-up that came too late, as anything that parks may.
     ///
     /// # Memory ordering
     ///

@@ -4,6 +4,7 @@
 //! before the test lets go; nothing depends on how long anything takes.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use failfast::clock::ManualClock;
 use failfast::{
     BulkheadReason, CircuitBreaker, Deadline, HalfOpen, IsolatedPool, Outcome, PoolBuilder,
-    PoolError, Shutdown, Snapshot, State, Window,
+    PoolError, PoolTimeout, Shutdown, Snapshot, State, StillRunning, Window,
 };
 use proptest::prelude::*;
 
@@ -117,6 +118,35 @@ where
         until(|| pool.in_use() == 0);
     }
     unreachable!("some attempt begins in time")
+}
+
+// ===== what must not change unnoticed =====
+
+#[test]
+fn pools_are_shared_and_their_errors_are_small() {
+    fn shared_for_ever<T: Send + Sync + 'static>() {}
+    fn error<T: Error + Copy + Eq + Send + Sync + 'static>() {}
+    shared_for_ever::<IsolatedPool>();
+    shared_for_ever::<IsolatedPool<ManualClock>>();
+    shared_for_ever::<PoolError<std::io::Error>>();
+    error::<PoolError<std::fmt::Error>>();
+    error::<PoolTimeout>();
+    error::<StillRunning>();
+    assert!(size_of::<PoolError<()>>() <= 24);
+    let breaker = counting();
+    breaker.force_open();
+    let open: PoolError<std::fmt::Error> = breaker.try_acquire().unwrap_err().into();
+    let inner = PoolError::Inner(std::fmt::Error);
+    for (error, says, has_source) in [
+        (open, "circuit breaker is forced open", true),
+        (PoolError::Inside, "pool was called from one of its own threads", false),
+        (PoolError::ShutDown, "pool has been shut down", false),
+        (inner, &std::fmt::Error.to_string(), true),
+    ] {
+        assert_eq!((error.to_string().as_str(), error.source().is_some()), (says, has_source));
+        assert_eq!(error.has_begun(), error == inner);
+        assert_eq!(error.into_inner().is_some(), error == inner);
+    }
 }
 
 // ===== settings =====
