@@ -8,12 +8,13 @@ use core::time::Duration;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use ::rayon::ThreadPool;
 
 use crate::breaker::{CircuitBreaker, OwnedPermit};
 use crate::bulkhead::{Bulkhead, OwnedBulkheadPermit};
-use crate::clock::{nanos, Clock, DefaultClock, StdClock};
+use crate::clock::{Clock, DefaultClock};
 use crate::deadline::Deadline;
 use crate::outcome::Outcome;
 
@@ -460,17 +461,17 @@ fn quietly(act: impl FnOnce()) {
 /// Puts the thread to sleep for what is left, and says whether anything was. Threads sleep by the system's time, whatever
 /// clock a breaker has.
 fn parker(limit: Option<Duration>) -> impl FnMut() -> bool {
-    let clock = StdClock::new();
-    let end = limit.map(|limit| clock.now_nanos().saturating_add(nanos(limit)));
+    // An end that the system can't name never comes.
+    let end = limit.and_then(|limit| Instant::now().checked_add(limit));
     move || {
         let Some(end) = end else {
             thread::park();
             return true;
         };
-        let left = end.saturating_sub(clock.now_nanos());
-        if left > 0 {
-            thread::park_timeout(Duration::from_nanos(left));
+        let left = end.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            thread::park_timeout(left);
         }
-        left > 0
+        !left.is_zero()
     }
 }
