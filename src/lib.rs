@@ -132,6 +132,8 @@ mod event;
 mod metrics;
 mod outcome;
 mod phase;
+#[cfg(feature = "pool")]
+mod pool;
 mod seats;
 mod sync;
 mod threads;
@@ -150,6 +152,9 @@ pub use event::{Transition, TransitionCause};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
+#[cfg(feature = "pool")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pool")))]
+pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, StillRunning};
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]

@@ -21,6 +21,7 @@ mod event;
 mod outcome;
 #[path = "../../src/phase.rs"]
 mod phase;
+mod pool;
 #[path = "../../src/seats.rs"]
 mod seats;
 #[path = "../../src/window/mod.rs"]

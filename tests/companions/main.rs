@@ -5,3 +5,5 @@
 
 mod budget;
 mod bulkhead;
+#[cfg(feature = "pool")]
+mod pool;

@@ -8,6 +8,7 @@ mod count_window;
 mod generation;
 mod half_open;
 mod marks;
+mod pool;
 mod reading;
 mod ring;
 mod seats;
@@ -30,4 +31,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     clock::MODELS,
     bulkhead::MODELS,
     budget::MODELS,
+    pool::MODELS,
 ];
