@@ -23,6 +23,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("budget/word.rs", &["budget::"]),
     ("bulkhead/places.rs", &["bulkhead::"]),
     ("clock/manual.rs", &["clock::"]),
+    ("pool/job.rs", &["pool::"]),
     ("seats.rs", &["seats::"]),
     ("window/buckets.rs", &["time_window::", "bucket"]),
     ("window/marks.rs", WINDOWS),
