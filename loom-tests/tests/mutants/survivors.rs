@@ -20,6 +20,8 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("window/buckets.rs: settle_shared", "generation and bucket not compared",
         "no model has a verdict that turns on it: the unit test `a_late_settling_leaves_the_bucket_alone_that_came_after` \
          notices"),
+    ("pool/job.rs: hand_over", "word.fetch_or -> fetch_or_torn",
+        "the end was in time by then: that the caller left meanwhile is read by nobody"),
 ];
 
 /// Why a mutant is equivalent under the models, if it is known to be.
