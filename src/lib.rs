@@ -129,12 +129,16 @@ mod deadline;
 pub mod docs;
 mod error;
 mod event;
+mod faults;
 mod metrics;
 mod outcome;
 mod phase;
 #[cfg(feature = "pool")]
 mod pool;
+mod rate_limit;
+mod retry;
 mod seats;
+mod sleep;
 mod sync;
 mod threads;
 mod window;
@@ -149,12 +153,20 @@ pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, Owned
 pub use deadline::Deadline;
 pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
+pub use faults::{Fault, Faults, FaultsBuilder};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
 #[cfg(feature = "pool")]
 #[cfg_attr(docsrs, doc(cfg(feature = "pool")))]
 pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, StillRunning};
+pub use rate_limit::RateLimited;
+#[cfg(feature = "rate-limit")]
+pub use rate_limit::{RateLimit, RateLimitBuilder};
+pub use retry::{Again, RetryError, RetryStop};
+#[cfg(feature = "retry")]
+pub use retry::{Jitter, Retry, RetryBuilder};
+pub use sleep::{Sleep, ThreadSleep};
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]

@@ -724,7 +724,7 @@ pub(crate) fn validate_time(field: &'static str, time: Duration) -> Result<u64, 
 }
 
 /// A seed that differs from process to process and from call to call.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0_u64)
 }

@@ -154,7 +154,7 @@ impl WaitConfig {
 }
 
 /// Steele, Lea and Flood's SplitMix64 finaliser (OOPSLA 2014): a bijection that scatters neighbouring inputs.
-fn split_mix(value: u64) -> u64 {
+pub(crate) fn split_mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -5,5 +5,10 @@
 
 mod budget;
 mod bulkhead;
+mod faults;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
+#[cfg(feature = "retry")]
+mod retry;

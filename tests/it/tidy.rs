@@ -65,7 +65,7 @@ fn no_lock_stands_in_the_way_of_a_call() {
 
 #[test]
 fn nothing_in_the_library_waits_or_prints() {
-    let allowed = ["src/clock/coarse.rs"];
+    let allowed = ["src/clock/coarse.rs", "src/sleep.rs"];
     let words = ["thread::sleep", "yield_now", "spin_loop", "println!", "eprintln!", "dbg!"];
     assert_eq!(lines_with(&words, &allowed), [""; 0]);
 }
