@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_seat_that_nobody_else_wants_is_taken_at_the_first_attempt() {
-        let seats = Seats::over([const { AtomicU64::new(0) }; WORDS]);
+        let seats = Seats::over([0; WORDS].map(AtomicU64::new));
         for _ in 0..100 {
             assert_eq!(crate::sync::tally::of(|| assert!(seats.claim().is_some())).changes, 1);
         }
