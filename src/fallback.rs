@@ -10,6 +10,7 @@ use std::error::Error;
 
 use crate::bulkhead::BulkheadFull;
 use crate::error::{CallError, Rejected};
+use crate::outcome::Outcome;
 use crate::rate_limit::RateLimited;
 use crate::retry::RetryError;
 
@@ -115,6 +116,32 @@ pub trait Failure {
 
     /// Who failed.
     fn failed(&self) -> Failed<&Self::Inner>;
+
+    /// What it says about the dependency: a failure, or nothing where the call was not made.
+    ///
+    /// For a call that goes through layers of its own within another's: their refusals are no failures of the dependency.
+    ///
+    /// ```
+    /// use failfast::{CallError, CircuitBreaker, Failure, Outcome};
+    ///
+    /// let (shop, payment) = (CircuitBreaker::builder().build()?, CircuitBreaker::builder().build()?);
+    /// payment.force_open();
+    /// let outcome = |result: &Result<(), CallError<&str>>| match result {
+    ///     Ok(()) => Outcome::Success,
+    ///     Err(error) => error.outcome(),
+    /// };
+    /// let answer = shop.call_with(outcome, || payment.call(|| Err("card declined")));
+    /// assert!(answer.is_err());
+    /// assert_eq!(shop.snapshot().calls, 0);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    fn outcome(&self) -> Outcome {
+        match self.failed() {
+            Failed::Refused(_) => Outcome::Ignored,
+            Failed::TimedOut(late) if !late.has_begun() => Outcome::Ignored,
+            Failed::TimedOut(_) | Failed::Inner(_) => Outcome::Failure,
+        }
+    }
 }
 
 impl<E> Failure for Failed<E> {

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use failfast::clock::{Clock, ManualClock};
 use failfast::policy::{Layer, Off, Timeout};
 use failfast::{
-    Bulkhead, BulkheadReason, CircuitBreaker, Deadline, Failed, Fallback, Jitter, OpenWait,
-    Outcome, Policy, PolicyError, RateLimit, Retry, RetryBudget, RetryStop, State, Window,
+    Bulkhead, BulkheadReason, CircuitBreaker, Deadline, Failed, Failure, Fallback, Jitter,
+    OpenWait, Outcome, Policy, PolicyError, RateLimit, Retry, RetryBudget, RetryStop, State,
+    Window,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,6 +217,34 @@ fn refusal_that_is_not_begun_gives_a_probe_back() {
         assert_eq!(policy.call(|_| Ok::<_, String>(())), Ok(()), "three places are still there");
     }
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn refusals_of_a_policy_within_a_policy_are_told_from_failures() {
+    let clock = ManualClock::new();
+    let (shop, payment) = (breaker(&clock), breaker(&clock));
+    let outer = Policy::builder().breaker(&*shop).clock(clock.clone()).build().unwrap();
+    let inner =
+        Policy::builder().breaker(&*payment).timeout(SECOND).clock(clock.clone()).build().unwrap();
+    let ask = |takes, result: Result<(), ()>| {
+        let by_whom = |result: &Result<(), PolicyError<()>>| match result {
+            Ok(()) => Outcome::Success,
+            Err(error) => error.outcome(),
+        };
+        let answer = outer.call_with(by_whom, |_| {
+            inner.call(|_| {
+                clock.advance(takes);
+                result
+            })
+        });
+        let heard = shop.snapshot();
+        (answer.is_ok(), heard.calls, heard.failures)
+    };
+    assert_eq!(ask(Duration::ZERO, Ok(())), (true, 1, 0));
+    assert_eq!(ask(Duration::ZERO, Err(())), (false, 2, 1));
+    assert_eq!(ask(SECOND, Ok(())), (false, 3, 2), "too late");
+    payment.force_open();
+    assert_eq!(ask(Duration::ZERO, Ok(())), (false, 3, 2), "refused");
 }
 
 #[test]
