@@ -183,6 +183,14 @@ impl<P: Failure> Failure for RetryError<P> {
 /// Fallback::new().refused(|_| cached()).refused(|_| cached());
 /// ```
 ///
+/// And one without any arm, which could answer nothing, is of no type:
+///
+/// ```compile_fail,E0282
+/// # use failfast::{CircuitBreaker, Fallback};
+/// # let breaker = CircuitBreaker::builder().build().unwrap();
+/// let answer = Fallback::new().answer(breaker.call(|| Ok::<_, String>(1)));
+/// ```
+///
 /// A cached value while the dependency is down, and its own errors as they are:
 ///
 /// ```
