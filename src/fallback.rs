@@ -11,6 +11,8 @@ use std::error::Error;
 use crate::bulkhead::BulkheadFull;
 use crate::error::{CallError, Rejected};
 use crate::outcome::Outcome;
+#[cfg(feature = "pool")]
+use crate::pool::PoolError;
 use crate::rate_limit::RateLimited;
 use crate::retry::RetryError;
 
@@ -35,6 +37,10 @@ pub enum Refusal {
     Bulkhead(BulkheadFull),
     /// The breaker: the dependency is down, or was a moment ago.
     Breaker(Rejected),
+    /// A thread pool, called from one of its own threads.
+    Inside,
+    /// A thread pool that has been shut down.
+    ShutDown,
 }
 
 impl Refusal {
@@ -42,8 +48,8 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Refusal::RateLimit(limited) => limited.retry_after(),
-            Refusal::Bulkhead(_) => None,
             Refusal::Breaker(rejected) => rejected.retry_after(),
+            Refusal::Bulkhead(_) | Refusal::Inside | Refusal::ShutDown => None,
         }
     }
 }
@@ -54,6 +60,8 @@ impl fmt::Display for Refusal {
             Refusal::RateLimit(limited) => limited.fmt(f),
             Refusal::Bulkhead(full) => full.fmt(f),
             Refusal::Breaker(rejected) => rejected.fmt(f),
+            Refusal::Inside => f.write_str("pool was called from one of its own threads"),
+            Refusal::ShutDown => f.write_str("pool has been shut down"),
         }
     }
 }
@@ -168,6 +176,22 @@ impl<P: Failure> Failure for RetryError<P> {
 
     fn failed(&self) -> Failed<&P::Inner> {
         self.error().map_or(Failed::TimedOut(TimedOut::NOT_BEGUN), P::failed)
+    }
+}
+
+#[cfg(feature = "pool")]
+impl<E> Failure for PoolError<E> {
+    type Inner = E;
+
+    fn failed(&self) -> Failed<&E> {
+        match self {
+            PoolError::Rejected(rejected) => Failed::Refused(Refusal::Breaker(*rejected)),
+            PoolError::Full(full) => Failed::Refused(Refusal::Bulkhead(*full)),
+            PoolError::Inside => Failed::Refused(Refusal::Inside),
+            PoolError::ShutDown => Failed::Refused(Refusal::ShutDown),
+            PoolError::TimedOut(late) => Failed::TimedOut(TimedOut { has_begun: late.has_begun() }),
+            PoolError::Inner(error) => Failed::Inner(error),
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 //! - [`Builder`] sets it up; [`Window`], [`OpenWait`] and [`HalfOpen`] are its three larger settings.
 //! - [`Permit`] and [`OwnedPermit`] are what a granted call holds and consumes when it reports.
 //! - [`clock`] has the sources of time, [`ManualClock`](clock::ManualClock) for your tests among them.
-//! - [`docs`] has the design: architecture, memory orderings, progress, comparison with others.
+//! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, comparison with others.
 //!
 //! # States
 //!
@@ -135,6 +135,8 @@ mod metrics;
 mod outcome;
 mod phase;
 pub mod policy;
+#[cfg(feature = "pool")]
+mod pool;
 mod rate_limit;
 mod retry;
 mod seats;
@@ -159,6 +161,9 @@ pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
 pub use policy::{Policy, PolicyBuilder, PolicyError};
+#[cfg(feature = "pool")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pool")))]
+pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, StillRunning};
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};

@@ -5,6 +5,7 @@
 //! only the validated settings and the length of an open wait.
 //! Nothing here is part of the crate's public face, and nothing here is fast.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -79,6 +80,32 @@ impl<C: Clock> Oracle<C> {
         self.lock().record(permit, outcome, nanos(elapsed), now)
     }
 
+    /// As [`record`](Oracle::record) and [`record_timed`](Oracle::record_timed), but a trip of the closed state is left to
+    /// [`open_by_rule`](Oracle::open_by_rule): where reports overlap, another one may be the first to commit it. Every
+    /// rule that is reached is named, not the first alone.
+    pub fn record_leaving_trip(
+        &self,
+        permit: OraclePermit,
+        outcome: Outcome,
+        elapsed: Option<Duration>,
+    ) -> (Recorded, Vec<TransitionCause>) {
+        let now = self.now();
+        let elapsed = elapsed.map_or(now.absolute.saturating_sub(permit.start), nanos);
+        self.lock().record_leaving_trip(permit, outcome, elapsed, now)
+    }
+
+    /// Commits a lease that ran out, as the call that notices it would at first.
+    pub fn commit_lapse(&self) {
+        let now = self.now();
+        self.lock().commit_lapse(now);
+    }
+
+    /// Commits a trip that a report has named.
+    pub fn open_by_rule(&self, cause: TransitionCause) {
+        let now = self.now();
+        self.lock().transition(State::Open, cause, now);
+    }
+
     /// The state now.
     pub fn state(&self) -> State {
         let now = self.now();
@@ -119,6 +146,28 @@ impl<C: Clock> Oracle<C> {
     /// Permits and counts everything and never trips, until another control call.
     pub fn metrics_only(&self) {
         self.control(State::MetricsOnly);
+    }
+
+    /// A second oracle that goes its own way from here, on a clone of the clock.
+    pub fn fork(&self) -> Self
+    where
+        C: Clone,
+    {
+        let machine = Mutex::new(self.lock().clone());
+        Oracle { clock: self.clock.clone(), epoch: self.epoch, machine }
+    }
+
+    /// Feeds a hasher with all that later answers depend on, among oracles of the same settings.
+    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let machine = self.lock();
+        (machine.state, machine.generation, machine.open_attempt).hash(hasher);
+        (machine.deadline, machine.stamp, machine.probes, machine.run).hash(hasher);
+        machine.window.hash(hasher);
+    }
+
+    /// The last committed generation.
+    pub fn generation(&self) -> u64 {
+        self.lock().generation
     }
 
     /// The transitions committed since the last call, oldest first.
@@ -177,7 +226,7 @@ impl Now {
 
 // ===== the state machine =====
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Machine {
     config: Config,
     state: State,
@@ -195,7 +244,7 @@ struct Machine {
 }
 
 /// The probes of one half-open generation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Probes {
     /// Places taken: permits granted less those given back.
     granted: u64,
@@ -267,12 +316,26 @@ impl Machine {
         elapsed: u64,
         now: Now,
     ) -> Recorded {
+        let (recorded, trip) = self.record_leaving_trip(permit, outcome, elapsed, now);
+        if let Some(cause) = trip.first() {
+            self.transition(State::Open, *cause, now);
+        }
+        recorded
+    }
+
+    fn record_leaving_trip(
+        &mut self,
+        permit: OraclePermit,
+        outcome: Outcome,
+        elapsed: u64,
+        now: Now,
+    ) -> (Recorded, Vec<TransitionCause>) {
         if permit.generation != self.generation {
-            return Recorded::Stale;
+            return (Recorded::Stale, Vec::new());
         }
         self.commit_lapse(now);
         if permit.generation != self.generation {
-            return Recorded::Stale;
+            return (Recorded::Stale, Vec::new());
         }
         let counted = match outcome {
             Outcome::Success => Some(false),
@@ -280,57 +343,55 @@ impl Machine {
             Outcome::Ignored => None,
         }
         .map(|failed| Counted { failed, slow: elapsed > self.config.rules.slow_limit_ns });
-        match self.state {
-            State::HalfOpen => self.record_probe(counted, now),
-            State::Closed | State::MetricsOnly => {
-                if let Some(counted) = counted {
-                    self.record_in_window(counted, now);
-                }
+        let trip = match (self.state, counted) {
+            (State::HalfOpen, _) => {
+                self.record_probe(counted, now);
+                Vec::new()
+            }
+            (State::Closed | State::MetricsOnly, Some(counted)) => {
+                self.record_in_window(counted, now)
             }
             // Disabled counts nothing; the two open states grant nothing, so no permit is of their generation.
-            State::Disabled | State::Open | State::ForcedOpen => {}
-        }
-        Recorded::Counted
+            _ => Vec::new(),
+        };
+        (Recorded::Counted, trip)
     }
 
-    fn record_in_window(&mut self, counted: Counted, now: Now) {
+    fn record_in_window(&mut self, counted: Counted, now: Now) -> Vec<TransitionCause> {
         self.window.push(counted, now.absolute);
         self.run = if counted.failed { self.run + 1 } else { 0 };
-        if self.state == State::Closed {
-            if let Some(cause) = self.judge(now) {
-                self.transition(State::Open, cause, now);
-            }
+        match self.state {
+            State::Closed => self.judge(now),
+            _ => Vec::new(),
         }
     }
 
-    /// The rules of a closed breaker, in the order in which they are asked.
-    fn judge(&self, now: Now) -> Option<TransitionCause> {
+    /// The rules of a closed breaker that are reached, in the order in which they are asked: the first decides.
+    fn judge(&self, now: Now) -> Vec<TransitionCause> {
         let rules = &self.config.rules;
         let counts = self.window.counts(now.absolute);
+        let mut reached = Vec::new();
         if counts.calls >= u64::from(rules.min_calls) {
-            if let Some(cause) = self.judge_rates(counts) {
-                return Some(cause);
-            }
+            reached.extend(self.judge_rates(counts));
         }
         if rules.failure_count > 0 && counts.failures >= u64::from(rules.failure_count) {
-            return Some(TransitionCause::FailureCount { failures: counts.failures });
+            reached.push(TransitionCause::FailureCount { failures: counts.failures });
         }
         if rules.run > 0 && self.run >= u64::from(rules.run) {
-            return Some(TransitionCause::ConsecutiveFailures { failures: self.run });
+            reached.push(TransitionCause::ConsecutiveFailures { failures: self.run });
         }
-        None
+        reached
     }
 
     /// The two rates, without their minimum of calls.
-    fn judge_rates(&self, counts: Counts) -> Option<TransitionCause> {
+    fn judge_rates(&self, counts: Counts) -> impl Iterator<Item = TransitionCause> {
         let Counts { calls, failures, slow_calls, .. } = counts;
-        if reached(failures, calls, self.config.rules.failure_ppm) {
-            return Some(TransitionCause::FailureRate { failures, calls });
-        }
-        if reached(slow_calls, calls, self.config.rules.slow_ppm) {
-            return Some(TransitionCause::SlowRate { slow_calls, calls });
-        }
-        None
+        let rules = &self.config.rules;
+        let failed = reached(failures, calls, rules.failure_ppm)
+            .then_some(TransitionCause::FailureRate { failures, calls });
+        let slow = reached(slow_calls, calls, rules.slow_ppm)
+            .then_some(TransitionCause::SlowRate { slow_calls, calls });
+        failed.into_iter().chain(slow)
     }
 
     fn record_probe(&mut self, counted: Option<Counted>, now: Now) {
@@ -346,7 +407,7 @@ impl Machine {
         let failed = match self.config.half_open.kind {
             HalfOpenKind::Probes if counted.failed => Some(TransitionCause::ProbeFailed),
             HalfOpenKind::Probes if slow_rule && counted.slow => Some(TransitionCause::ProbeSlow),
-            HalfOpenKind::Rate if all_in => self.judge_rates(finished),
+            HalfOpenKind::Rate if all_in => self.judge_rates(finished).next(),
             HalfOpenKind::Probes | HalfOpenKind::Rate => None,
         };
         if let Some(cause) = failed {
@@ -500,14 +561,14 @@ fn reached(part: u64, calls: u64, ppm: u32) -> bool {
 // ===== the windows =====
 
 /// One outcome that counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Counted {
     failed: bool,
     slow: bool,
 }
 
 /// How many outcomes of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Counts {
     calls: u64,
     failures: u64,
@@ -524,7 +585,7 @@ impl Counts {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Window {
     /// The last `size` outcomes, oldest first.
     Count { size: usize, outcomes: VecDeque<Counted> },
@@ -534,7 +595,7 @@ enum Window {
     Consecutive,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Bucket {
     number: u64,
     counts: Counts,

@@ -37,7 +37,7 @@ impl Seats {
                 if before & (1 << bit) == 0 {
                     return Some(index * u64::BITS as usize + bit as usize);
                 }
-                seen |= before | 1 << bit;
+                seen |= before;
             }
         }
         None
@@ -48,5 +48,36 @@ impl Seats {
         let bit = 1 << (seat % u64::BITS as usize);
         // E7: publishes this owner's stripes to the next, in `claim`.
         self.taken[seat / u64::BITS as usize].fetch_and(!bit, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_that_nobody_else_wants_is_taken_at_the_first_attempt() {
+        let seats = Seats::over([0; WORDS].map(AtomicU64::new));
+        for _ in 0..100 {
+            assert_eq!(crate::sync::tally::of(|| assert!(seats.claim().is_some())).changes, 1);
+        }
+    }
+
+    #[test]
+    fn every_seat_is_a_bit_of_its_own() {
+        let seats = Seats::over([0; WORDS].map(AtomicU64::new));
+        for seat in 0..SEATS {
+            assert_eq!(seats.claim(), Some(seat));
+        }
+        assert_eq!(seats.claim(), None);
+        for seat in 0..SEATS {
+            seats.release(seat);
+            assert_eq!(seats.claim(), Some(seat), "the only one that is free");
+        }
+        for seat in 0..SEATS {
+            let bits = || seats.taken.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
+            assert_eq!(bits().sum::<u32>() as usize, SEATS - seat);
+            seats.release(seat);
+        }
     }
 }

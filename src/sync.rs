@@ -9,6 +9,9 @@ pub(crate) use core_atomic::Ordering;
 // For callers that wait, and for them alone: see `bulkhead::places`.
 pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread::{current, Thread};
+// For the threads of an isolated pool: see `pool::crew`.
+#[cfg(feature = "pool")]
+pub(crate) use std::sync::{Condvar, RwLock};
 
 /// A word that holds a `u64`.
 #[cfg(not(test))]
@@ -27,7 +30,7 @@ pub(crate) fn fence(order: Ordering) {
 /// Counts, for one thread at a time, what it does to shared words and to which lines.
 #[cfg(test)]
 pub(crate) mod tally {
-    use core::cell::RefCell;
+    use core::cell::{Cell, RefCell};
     use std::collections::BTreeSet;
 
     use super::Ordering;
@@ -58,7 +61,14 @@ pub(crate) mod tally {
         pub(crate) lines_written: usize,
     }
 
-    thread_local!(static STEPS: RefCell<Option<Vec<Step>>> = const { RefCell::new(None) });
+    /// Another thread, as far as the one that is being counted can tell.
+    type Adversary = Box<dyn FnMut(Step)>;
+
+    thread_local! {
+        static STEPS: RefCell<Option<Vec<Step>>> = const { RefCell::new(None) };
+        static COUNT: Cell<usize> = const { Cell::new(0) };
+        static ADVERSARY: RefCell<Option<Adversary>> = const { RefCell::new(None) };
+    }
 
     pub(super) fn note(step: Step) {
         // A thread whose locals are gone is not being counted.
@@ -67,6 +77,34 @@ pub(crate) mod tally {
                 steps.push(step);
             }
         });
+        COUNT.set(COUNT.get() + 1);
+        let adversary = ADVERSARY.try_with(RefCell::take).ok().flatten();
+        if let Some(mut act) = adversary {
+            // What it does is not counted, and it has no adversary of its own.
+            let count = COUNT.get();
+            act(step);
+            COUNT.set(count);
+            ADVERSARY.set(Some(act));
+        }
+    }
+
+    /// Runs a closure and says how many steps it took on this thread, fences of every ordering included.
+    pub(crate) fn steps<T>(act: impl FnOnce() -> T) -> usize {
+        let before = COUNT.get();
+        act();
+        COUNT.get() - before
+    }
+
+    /// The same with an adversary: right before each step of `act` it is told of the step and may take any number of its
+    /// own, as a thread would that runs while this one stands.
+    pub(crate) fn steps_against<T>(
+        adversary: impl FnMut(Step) + 'static,
+        act: impl FnOnce() -> T,
+    ) -> usize {
+        ADVERSARY.set(Some(Box::new(adversary)));
+        let steps = steps(act);
+        ADVERSARY.set(None);
+        steps
     }
 
     /// Runs a closure and says what it did on this thread.

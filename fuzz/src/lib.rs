@@ -3,9 +3,7 @@
 //! The driver, the subjects and the table of settings are those of `tests/it`, included by path, so that a case found
 //! here can be written down there as a test.
 //!
-//! `seeds/` holds, for each target, a few inputs that reached most; the corpus that grows from them is not tracked:
-//! `cargo +nightly fuzz run breaker_ops fuzz/corpus/breaker_ops fuzz/seeds/breaker_ops`.
-//! They are bytes of the decoding in `decode.rs`; when that changes they are still inputs, of less worth.
+//! How to run them, what the seeds are and what a long run has done: `README.md`.
 
 #[path = "../../tests/companions/compose.rs"]
 mod compose;

@@ -12,6 +12,7 @@ mod bits;
 mod breaker;
 mod budget;
 mod bulkhead;
+mod clock;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/event.rs"]
@@ -20,6 +21,7 @@ mod event;
 mod outcome;
 #[path = "../../src/phase.rs"]
 mod phase;
+mod pool;
 #[path = "../../src/seats.rs"]
 mod seats;
 #[path = "../../src/window/mod.rs"]

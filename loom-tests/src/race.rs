@@ -142,7 +142,12 @@ impl Breaker {
 
     /// Reports an outcome of a closed generation.
     pub(crate) fn record(&self, seat: usize, name: Word, kind: Kind, now: u64) -> Recorded {
-        if kind == Kind::Plain && self.engine.count_warm(seat, name, now) {
+        let counted = kind == Kind::Plain
+            && match self.engine.is_timed() {
+                true => self.engine.count_warm(seat, name, now),
+                false => self.engine.count_untimed(seat, name),
+            };
+        if counted {
             return Recorded::Counted;
         }
         self.engine.record(seat, name, &|| (now, now), kind, &mut self.hear())

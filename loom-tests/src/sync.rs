@@ -13,8 +13,26 @@ use loom::sync::Notify;
 pub(crate) use loom::sync::atomic::{fence, Ordering};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
+// Clippy looks at the unit tests of the included sources too; they count accesses.
+#[cfg(test)]
+#[path = "../../src/sync.rs"]
+mod counting;
+#[cfg(test)]
+pub(crate) use counting::tally;
+
 /// Threads of the largest race.
 const THREADS: usize = 3;
+
+loom::lazy_static! {
+    /// Not zero: the next weak exchange fails, though the word is as expected.
+    static ref COIN: loom::sync::atomic::AtomicU64 = loom::sync::atomic::AtomicU64::new(0);
+}
+
+/// Lets one weak exchange fail, the next one of any thread. loom itself lets none fail; a thread of the model that
+/// does this at any moment makes it try both.
+pub(crate) fn throw_coin() {
+    COIN.store(1, Ordering::Relaxed);
+}
 
 loom::thread_local! {
     static NUMBER: Cell<usize> = Cell::new(0);
@@ -26,6 +44,7 @@ pub(crate) fn set_number(number: usize) {
 }
 
 /// A word that holds a `u64`.
+#[derive(Debug)]
 pub(crate) struct AtomicU64 {
     word: loom::sync::atomic::AtomicU64,
     readers: [loom::sync::atomic::AtomicU64; THREADS],
@@ -92,6 +111,64 @@ impl AtomicU64 {
     ) -> Result<u64, u64> {
         self.note_write();
         self.word.compare_exchange(current, new, success, failure)
+    }
+
+    /// Fails spuriously wherever the coin was thrown before.
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        if COIN.swap(0, Ordering::Relaxed) != 0 {
+            return Err(self.load(failure));
+        }
+        self.compare_exchange(current, new, success, failure)
+    }
+
+    // ===== for planted bugs =====
+
+    /// An exchange that has lost its check.
+    pub(crate) fn exchange_unchecked(
+        &self,
+        _current: u64,
+        new: u64,
+        success: Ordering,
+        _failure: Ordering,
+    ) -> Result<u64, u64> {
+        Ok(self.swap(new, success))
+    }
+
+    /// A maximum that has lost its check.
+    pub(crate) fn swap(&self, new: u64, order: Ordering) -> u64 {
+        self.note_write();
+        self.word.swap(new, order)
+    }
+
+    /// An addition in two steps; the orderings stay.
+    pub(crate) fn fetch_add_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old.wrapping_add(value))
+    }
+
+    pub(crate) fn fetch_or_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old | value)
+    }
+
+    pub(crate) fn fetch_and_torn(&self, value: u64, order: Ordering) -> u64 {
+        self.torn(order, |old| old & value)
+    }
+
+    fn torn(&self, order: Ordering, change: impl FnOnce(u64) -> u64) -> u64 {
+        let (load, store) = match order {
+            Ordering::Relaxed => (order, order),
+            Ordering::Acquire => (order, Ordering::Relaxed),
+            Ordering::Release => (Ordering::Relaxed, order),
+            _ => (Ordering::Acquire, Ordering::Release),
+        };
+        let old = self.load(load);
+        self.store(change(old), store);
+        old
     }
 }
 

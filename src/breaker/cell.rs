@@ -88,3 +88,81 @@ impl StateCell {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::packing::prove;
+
+    #[test]
+    fn open_periods_are_numbered_since_the_breaker_was_last_without_one() {
+        for before in [0, 1, 7] {
+            assert_eq!(attempt_after(before, State::Open), before + 1);
+            for state in [State::HalfOpen, State::ForcedOpen] {
+                assert_eq!(attempt_after(before, state), before);
+            }
+            for state in [State::Closed, State::Disabled, State::MetricsOnly] {
+                assert_eq!(attempt_after(before, state), 0);
+            }
+        }
+        assert_eq!(attempt_after(u32::MAX, State::Open), u32::MAX);
+    }
+
+    fn word(state: State, generation: u64) -> Word {
+        match state {
+            State::Open => Word::open(generation, 9),
+            State::HalfOpen => Word::half_open(generation, 1),
+            _ => Word::name(state, generation),
+        }
+    }
+
+    /// Before and after the words beside the state are brought up to date, and across the ends of their low bits.
+    #[test]
+    fn generation_and_open_period_are_complete_while_the_words_beside_lag_by_one() {
+        let states = [State::Closed, State::Open, State::HalfOpen, State::Open, State::ForcedOpen];
+        let attempts = [0, 1, 1, 2, 2];
+        for first in [0, (1 << 17) - 5, (1 << 21) - 5, (1 << 32) - 5, (5 << 32) - 5] {
+            let cell = StateCell {
+                word: AtomicU64::new(Word::name(State::Closed, first).bits()),
+                generation: AtomicU64::new(first),
+                attempt: AtomicU64::new(ATTEMPT_ERA.put(first)),
+            };
+            let around = states.into_iter().zip(attempts).cycle();
+            for ((state, attempt), generation) in around.zip(first..first + 20) {
+                let now = cell.load();
+                assert_eq!(now, word(state, generation));
+                for _ in 0..2 {
+                    assert_eq!(cell.generation(now), generation);
+                    assert_eq!(cell.attempt(generation, state), attempt);
+                    cell.settle(generation, state);
+                }
+                let next = states[(generation + 1 - first) as usize % states.len()];
+                assert!(!cell.exchange(word(next, generation), word(next, generation + 1)));
+                assert_eq!(cell.load(), now, "a lost exchange changes nothing");
+                assert!(cell.exchange(now, word(next, generation + 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn who_slept_takes_nothing_back() {
+        let cell = StateCell::new();
+        assert_eq!(cell.load(), Word::START);
+        cell.settle(1, State::Open);
+        cell.settle(2, State::HalfOpen);
+        cell.settle(0, State::Closed);
+        cell.settle(1, State::Open);
+        assert_eq!((cell.generation(Word::open(2, 0)), cell.attempt(2, State::HalfOpen)), (2, 1));
+        assert_eq!(cell.generation.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn the_packing_of_the_attempt_is_proved_for_all_values() {
+        prove(&[ATTEMPT, ATTEMPT_ERA], 0);
+        // The number of the open period stays within its field: it stops at the end.
+        assert_eq!(ATTEMPT.max(), u32::MAX.into());
+        for to in State::ALL {
+            assert!(attempt_after(u32::MAX, to) == u32::MAX || attempt_after(u32::MAX, to) == 0);
+        }
+    }
+}

@@ -357,7 +357,8 @@ impl Engine {
         let era = SLOW_FAILED_ERA.put(generation);
         let word = &self.shared.slow_failed;
         let mut seen = word.load(Ordering::Relaxed);
-        // Bounded: another thread gets in between once a report, and a generation has at most a thousand.
+        // Bounded: another slow failure gets in between, of this generation, which has at most a thousand, or of one before
+        // it, which every other thread can be late with once.
         loop {
             let ahead = SLOW_FAILED_ERA.get(seen).wrapping_sub(generation) & SLOW_FAILED_ERA.max();
             let next = if ahead == 0 {
@@ -586,3 +587,17 @@ impl Engine {
 #[cfg(test)]
 #[path = "stopped.rs"]
 mod stopped;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::packing::{prove, prove_step};
+
+    #[test]
+    fn the_packing_of_the_slow_failures_is_proved_for_all_values() {
+        prove(&[SLOW_FAILED, SLOW_FAILED_ERA], 0);
+        // A generation has at most a thousand reports, and each adds one: never from the field's end.
+        assert!(SLOW_FAILED.max() > 1_000);
+        prove_step(SLOW_FAILED, &[], 0..SLOW_FAILED.max(), |seen| seen + 1, |count| count + 1);
+    }
+}

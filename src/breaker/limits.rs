@@ -139,6 +139,8 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
+    use crate::breaker::rules::PPM;
 
     #[test]
     fn settings_come_back_from_their_words() {
@@ -162,5 +164,51 @@ mod tests {
         assert_eq!(limits.half_open(), config.half_open);
         assert_eq!((limits.lease_ns(), limits.slow_limit_ns()), (11, Some(5)));
         assert_eq!([1, 2].map(|attempt| limits.wait_ns(attempt, 0)), [7, 9]);
+    }
+
+    const JITTERED: WaitConfig = WaitConfig {
+        initial_ns: 1_000,
+        factor: 2.0,
+        max_ns: u64::MAX,
+        jitter_ppm: 999_999,
+        seed: 5,
+    };
+
+    #[test]
+    fn permits_remember_only_what_the_settings_need() {
+        let limits = |window, slow_limit_ns| {
+            Limits::new(&Config {
+                window,
+                rules: Rules { slow_limit_ns, ..Rules::default() },
+                half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 3, decide_at: 3 },
+                wait: JITTERED,
+                lease_ns: 1,
+                stripes: 1,
+            })
+        };
+        let time = WindowConfig::Time { length_ns: 10, buckets: 2 };
+        for untimed in [WindowConfig::Consecutive, WindowConfig::Count { size: 9 }] {
+            let limits = limits(untimed, u64::MAX);
+            assert_eq!((limits.start(), limits.slow_limit_ns()), (UNTIMED, None));
+        }
+        assert_eq!(limits(time, u64::MAX).start(), BUCKETED);
+        for window in [time, WindowConfig::Consecutive] {
+            let limits = limits(window, 7);
+            assert_eq!((limits.start(), limits.slow_limit_ns()), (TIMED, Some(7)));
+            assert_eq!(limits.half_open().kind, HalfOpenKind::Probes);
+            assert_eq!(limits.wait_ns(3, 8), JITTERED.nanos(3, 8));
+        }
+        const { assert!(UNTIMED != BUCKETED && BUCKETED != TIMED) };
+    }
+
+    #[test]
+    fn the_packing_of_the_settings_is_proved_for_all_values() {
+        prove(&[FAILURE_PPM, SLOW_PPM, JITTER_PPM], 4);
+        prove(&[MIN_CALLS, FAILURE_COUNT], 0);
+        prove(&[PLACES, DECIDE_AT, BY_RATE], 43);
+        // The largest values that `build` lets through are not cut off.
+        assert!([FAILURE_PPM, SLOW_PPM, JITTER_PPM].iter().all(|field| field.max() >= PPM));
+        assert!([PLACES, DECIDE_AT].iter().all(|field| field.max() >= 1_000));
+        assert!([MIN_CALLS, FAILURE_COUNT].iter().all(|field| field.max() == u32::MAX.into()));
     }
 }

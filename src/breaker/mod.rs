@@ -17,6 +17,8 @@ use crate::phase::State;
 use crate::threads;
 use crate::window::counts::Kind;
 
+#[cfg(test)]
+mod bounds;
 pub(crate) mod cell;
 pub(crate) mod config;
 #[cfg(test)]

@@ -164,6 +164,7 @@ pub(crate) fn split_mix(value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn two_failures_of_five_reach_forty_percent() {
@@ -182,6 +183,91 @@ mod tests {
                 assert!(least == 0 || !reaches(ppm, least - 1, whole));
             }
         }
+    }
+
+    #[test]
+    fn a_rate_is_a_rule_that_judges() {
+        for (failure_ppm, slow_ppm) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let rules = Rules { failure_ppm, slow_ppm, failure_count: 1, ..Rules::default() };
+            assert_eq!(rules.has_rate(), failure_ppm + slow_ppm > 0);
+        }
+    }
+
+    #[test]
+    fn instants_count_from_the_build_and_survive_a_clock_that_steps_back() {
+        let zero = 1 << 50;
+        let far = STEP_BACK_NS;
+        assert_eq!(far, 70_368_744_177_664, "19.5 hours");
+        for (now, instant) in [
+            (zero, 0),
+            (zero + 5, 5),
+            (zero - 1, 0),
+            (zero - far, 0),
+            // Wrong at the build: time runs on far ahead, by the same steps.
+            (zero - far - 1, (1 << 60) - far - 1),
+            (zero - far - 3, (1 << 60) - far - 3),
+            (u64::MAX - 1, u64::MAX - 1 - zero),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(since(zero, now), instant, "{now}");
+        }
+        assert_eq!(since(u64::MAX - 1, 0), 2, "as far ahead as the field goes round");
+        assert_eq!(since(u64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(since(0, 77), 77);
+    }
+
+    #[test]
+    fn an_instant_of_the_past_is_told_in_the_clocks_own_time() {
+        let zero = 1 << 50;
+        assert_eq!(back(zero, zero, 0), zero);
+        assert_eq!(back(zero, zero + 9, 5), zero + 5);
+        assert_eq!(back(zero, zero + 9, u64::MAX), u64::MAX);
+        // The clock stands before the build: as long ago as the instants say.
+        let now = zero - STEP_BACK_NS - 100;
+        assert_eq!(back(zero, now, since(zero, now) - 30), now - 30);
+        assert_eq!(back(zero, zero - 7, 0), zero - 7);
+    }
+
+    #[test]
+    fn draws_are_those_of_split_mix_64() {
+        // The first outputs of the published generator for these seeds.
+        assert_eq!(split_mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(split_mix(1_234_567), 6_457_827_717_110_365_317);
+    }
+
+    #[test]
+    fn every_draw_of_the_jitter_comes_up_for_every_seed() {
+        for jitter_ppm in [1, 3] {
+            for seed in [0, u64::MAX] {
+                let wait =
+                    WaitConfig { initial_ns: PPM, factor: 1.0, max_ns: u64::MAX, jitter_ppm, seed };
+                let jitter = u64::from(jitter_ppm);
+                // In the order of the draws: from the shortest wait to the longest.
+                let drawn = |g| PPM - jitter + split_mix(seed ^ split_mix(g)) % (2 * jitter + 1);
+                assert!((0..200).all(|g| wait.nanos(1, g) == drawn(g)));
+                let draws: BTreeSet<u64> = (0..200).map(|g| wait.nanos(1, g)).collect();
+                assert!(draws.into_iter().eq(PPM - jitter..=PPM + jitter));
+            }
+        }
+    }
+
+    #[test]
+    fn waits_are_exact_where_floats_are_not() {
+        let initial_ns = (1 << 53) + 3;
+        let wait = |factor, jitter_ppm| WaitConfig {
+            initial_ns,
+            factor,
+            max_ns: u64::MAX,
+            jitter_ppm,
+            seed: 0,
+        };
+        assert_eq!([0, 1].map(|attempt| wait(2.0, 0).nanos(attempt, 0)), [initial_ns; 2]);
+        assert!(wait(1.0, 0).nanos(2, 0) >= initial_ns);
+        // At both ends of the range nothing overflows, and no wait is zero.
+        let end = WaitConfig { initial_ns: u64::MAX, ..wait(1.0, 999_999) };
+        assert!((0..100).any(|generation| end.nanos(1, generation) == u64::MAX));
+        let least = WaitConfig { initial_ns: 1, ..wait(1.0, 999_999) };
+        assert!((0..100).all(|generation| least.nanos(1, generation) == 1));
     }
 
     #[test]

@@ -222,6 +222,7 @@ impl fmt::Debug for Word {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::{around, prove, prove_step};
 
     #[test]
     fn every_state_comes_back_with_its_fields_at_zero_one_and_maximum() {
@@ -303,6 +304,76 @@ mod tests {
     fn at_the_end_of_time_the_open_time_is_over() {
         let word = Word::open(0, deadline(u64::MAX, u64::MAX));
         assert_eq!(word.open_for(u64::MAX), None);
+    }
+
+    const HALF_OPEN: [Field; 7] =
+        [STATE, GRANTED, FINISHED, FAILED, SLOW, TOUCHED, HALF_OPEN_GENERATION];
+
+    #[test]
+    fn the_packing_of_the_state_word_is_proved_for_all_values() {
+        prove(&[STATE, GENERATION], 0);
+        prove(&[STATE, OPEN_GENERATION, OPEN_DEADLINE], 0);
+        prove(&HALF_OPEN, 0);
+        // The questions ask for the fields that they should: bit by bit, the other bits at zero and at one.
+        for around in around() {
+            let word = Word::from_bits(around);
+            assert_eq!(word.bits(), around);
+            assert_eq!(word.named_generation(), GENERATION.get(around));
+            assert_eq!(word.is_closed(), around & 7 == 0);
+            assert_eq!(word.state().code(), (around & 7).min(5), "the codes without a state");
+            assert_eq!(word.open_for(0).unwrap_or(0), OPEN_DEADLINE.get(around) << TICK_SHIFT);
+            let Probes { granted, finished, failed, slow } = word.probes();
+            let rest = TOUCHED.put(TOUCHED.get(around)) | around >> 47 << 47 | around & 7;
+            let put = GRANTED.put(granted) | FINISHED.put(finished);
+            assert_eq!(put | FAILED.put(failed) | SLOW.put(slow) | rest, around);
+            // And what is made of parts has them.
+            let (name, open) = (Word::name(State::Closed, around), Word::open(around, around));
+            assert_eq!(name.named_generation(), around & GENERATION.max());
+            assert_eq!(OPEN_GENERATION.get(open.bits()), around & OPEN_GENERATION.max());
+            assert_eq!(OPEN_DEADLINE.get(open.bits()), around & OPEN_DEADLINE.max());
+            let half_open = Word::half_open(around, around).bits();
+            assert_eq!(HALF_OPEN_GENERATION.get(half_open), around & HALF_OPEN_GENERATION.max());
+            assert_eq!(GRANTED.get(half_open), around & GRANTED.max());
+            let others = HALF_OPEN_GENERATION.set(GRANTED.set(half_open, 0), 0);
+            assert_eq!(others, State::HalfOpen.code());
+        }
+    }
+
+    #[test]
+    fn no_step_of_half_open_carries_into_a_neighbour_from_any_value() {
+        let word = |step: fn(Word) -> Word| move |bits| step(Word::from_bits(bits)).bits();
+        let all = |field: Field| 0..=field.max();
+        // At the end of a field it starts again at zero; places, at most 1,000, end before.
+        let next = |field: Field| move |value| (value + 1) & field.max();
+        prove_step(GRANTED, &[], all(GRANTED), word(Word::with_grant), next(GRANTED));
+        let give_back = word(Word::with_give_back);
+        // Only who has a place gives one back.
+        prove_step(GRANTED, &[TOUCHED], 1..=GRANTED.max(), give_back, |value| value - 1);
+        let had_one = |bits| GRANTED.set(bits, GRANTED.get(bits).max(1));
+        let touch = |bits| give_back(had_one(bits));
+        prove_step(TOUCHED, &[GRANTED], all(TOUCHED), touch, next(TOUCHED));
+        for (failed, slow) in [(false, false), (true, false), (false, true), (true, true)] {
+            let report = |bits| Word::from_bits(bits).with_report(failed, slow).bits();
+            let to =
+                |field: Field, counts: bool| move |value| (value + u64::from(counts)) & field.max();
+            prove_step(FINISHED, &[FAILED, SLOW], all(FINISHED), report, to(FINISHED, true));
+            prove_step(FAILED, &[FINISHED, SLOW], all(FAILED), report, to(FAILED, failed));
+            prove_step(SLOW, &[FINISHED, FAILED], all(SLOW), report, to(SLOW, slow));
+        }
+    }
+
+    #[test]
+    fn a_deadline_fits_its_field_whatever_it_comes_from() {
+        // It grows with both, so its ends are its largest values; and it is cut there.
+        assert_eq!(deadline(0, 0), 0);
+        assert_eq!(deadline(u64::MAX, 0), OPEN_DEADLINE.max());
+        assert_eq!(deadline(0, u64::MAX), OPEN_DEADLINE.max());
+        assert_eq!(deadline(u64::MAX, u64::MAX), OPEN_DEADLINE.max());
+        assert_eq!(deadline(u64::MAX, 1), OPEN_DEADLINE.max(), "no sum wraps");
+        let end = OPEN_DEADLINE.max() << TICK_SHIFT;
+        for (from, ticks) in [(end, 0), (end - 1, 0), (end - (1 << TICK_SHIFT), 1), (end + 1, 0)] {
+            assert_eq!(deadline(from, 0), OPEN_DEADLINE.max() - ticks);
+        }
     }
 
     #[test]

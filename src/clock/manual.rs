@@ -93,3 +93,24 @@ impl Clock for ManualClock {
         self.nanos.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_the_time_which_moves_as_told_and_stops_at_the_end() {
+        let clock = ManualClock::new();
+        let same = clock.clone();
+        clock.advance(Duration::from_nanos(3));
+        clock.advance(Duration::from_nanos(4));
+        assert_eq!((same.now_nanos(), same.now()), (7, Duration::from_nanos(7)));
+        same.set(Duration::from_nanos(2));
+        assert_eq!(clock.now_nanos(), 2);
+        clock.advance(Duration::MAX);
+        assert_eq!(same.now_nanos(), u64::MAX);
+        same.set(Duration::MAX);
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(clock.now_nanos(), u64::MAX);
+    }
+}

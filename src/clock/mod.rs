@@ -94,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn the_provided_reading_and_the_shared_clock_say_what_the_clock_says() {
+        struct Stopped;
+        impl Clock for Stopped {
+            fn now(&self) -> Duration {
+                Duration::new(7, 5)
+            }
+        }
+        assert_eq!(Stopped.now_nanos(), 7_000_000_005);
+        let shared = std::sync::Arc::new(Stopped);
+        assert_eq!((shared.now(), shared.now_nanos()), (Stopped.now(), Stopped.now_nanos()));
+    }
+
+    #[test]
     fn the_clocks_start_near_zero_and_move_on() {
         fn check(clock: &dyn Clock) {
             let first = clock.now_nanos();

@@ -9,6 +9,9 @@ pub mod orderings {}
 #[doc = include_str!("progress.md")]
 pub mod progress {}
 
+#[doc = include_str!("proof.md")]
+pub mod proof {}
+
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
 

@@ -178,12 +178,10 @@ impl<C: Clock> RateLimitBuilder<C> {
         let token = Duration::from_nanos(period_ns.div_ceil(calls));
         let burst = self.burst.unwrap_or(self.calls);
         let refill = token.checked_mul(burst).filter(|refill| *refill <= MAX_REFILL);
-        let (Some(burst), Some(_)) = (NonZeroU32::new(burst), refill) else {
+        let quota = Quota::with_period(token).filter(|_| refill.is_some());
+        let Some((quota, burst)) = quota.zip(NonZeroU32::new(burst)) else {
             let allowed = "1 to as many tokens as come back in 3660 days";
             return Err(ConfigError::new("burst", burst.to_string(), allowed));
-        };
-        let Some(quota) = Quota::with_period(token) else {
-            unreachable!("the time of a token is not zero");
         };
         let quota = quota.allow_burst(burst);
         let limiter = RateLimiter::direct_with_clock(quota, Readings(self.clock));

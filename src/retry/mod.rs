@@ -2,6 +2,7 @@
 //!
 //! `attempts` makes the attempts, `waits` says how long to wait between two of them, `stop` why there was no further one.
 //! Only the last is in every build: the rest needs the feature `retry`, for the delays are those of `backon`.
+//! The words that threads share are the budget's, which has its models, and where a seed is given a counter of calls.
 
 use core::time::Duration;
 

@@ -97,7 +97,8 @@ struct Stripe {
 
 /// One bucket of the threads without seats.
 struct Shared {
-    /// The newest bucket that was counted here, and the low bits of its generation: older ones come too late.
+    /// The newest bucket that was counted here, and the low bits of its generation: older ones come too late, and what
+    /// is left of them is in no window.
     newest: AtomicU64,
     counts: [AtomicU64; 4],
 }
@@ -113,6 +114,9 @@ pub(crate) struct Buckets {
 struct Found {
     settled: Counts,
     pending: Counts,
+    /// A sum of scattered numbers, one for each bucket that is in the window: the same twice if the same buckets were,
+    /// but for a chance of 2^-64.
+    members: u64,
 }
 
 impl Found {
@@ -121,8 +125,12 @@ impl Found {
         self.pending.add(kind, pending);
     }
 
+    fn add_member(&mut self, index: usize) {
+        self.members = self.members.wrapping_add(scatter(index as u64 + 1, 0));
+    }
+
     fn total(&self) -> Counts {
-        let Found { settled: a, pending: b } = self;
+        let Found { settled: a, pending: b, .. } = self;
         Counts {
             calls: a.calls + b.calls,
             failures: a.failures + b.failures,
@@ -131,36 +139,58 @@ impl Found {
         }
     }
 
-    /// The verdict in the order of the pending outcomes that is least likely to trip.
+    /// The rates' verdict on the bad outcomes of one reading among the good ones of another, or of the same.
+    fn judge_rates(bad: &Found, good: &Found, rules: &Rules) -> Option<TransitionCause> {
+        let reached = |ppm: u32, part: fn(&Counts) -> u64| {
+            let mix = |bad: &Counts, good: &Counts| Split {
+                bad: part(bad),
+                good: good.calls - part(good),
+            };
+            Split::in_mildest_order(
+                mix(&bad.settled, &good.settled),
+                mix(&bad.pending, &good.pending),
+                ppm,
+                rules.min_calls.into(),
+            )
+        };
+        if let Some((failures, calls)) = reached(rules.failure_ppm, |counts| counts.failures) {
+            return Some(TransitionCause::FailureRate { failures, calls });
+        }
+        let (slow_calls, calls) = reached(rules.slow_ppm, |counts| counts.slow)?;
+        Some(TransitionCause::SlowRate { slow_calls, calls })
+    }
+}
+
+/// Outcomes as one rate sees them.
+#[derive(Clone, Copy)]
+struct Split {
+    bad: u64,
+    good: u64,
+}
+
+impl Split {
+    /// The bad outcomes and the calls with which a rate is reached in the order of the pending ones that is least
+    /// likely to reach it.
     ///
     /// If that trips, every order does; if no thread finds that it does, there is an order in which none trips. The
     /// settled outcomes were judged by their own threads; so it is asked what the window is from the first pending
-    /// outcome on, and from the minimum on, when those that are no failures come first.
-    fn judge(&self, rules: &Rules) -> Option<TransitionCause> {
-        let total = self.total();
-        if total.calls >= u64::from(rules.min_calls) {
-            let from = (self.settled.calls + 1).max(rules.min_calls.into()).min(total.calls);
-            let at_least = |bad: u64, pending_bad: u64| {
-                let good = self.pending.calls - pending_bad;
-                bad + (from - self.settled.calls.min(from)).saturating_sub(good).min(pending_bad)
-            };
-            for (calls, failures) in [
-                (from, at_least(self.settled.failures, self.pending.failures)),
-                (total.calls, total.failures),
-            ] {
-                if reaches(rules.failure_ppm.into(), failures, calls) {
-                    return Some(TransitionCause::FailureRate { failures, calls });
-                }
-            }
-            for (calls, slow_calls) in
-                [(from, at_least(self.settled.slow, self.pending.slow)), (total.calls, total.slow)]
-            {
-                if reaches(rules.slow_ppm.into(), slow_calls, calls) {
-                    return Some(TransitionCause::SlowRate { slow_calls, calls });
-                }
-            }
+    /// outcome on, and from the minimum on, when the good ones come first.
+    fn in_mildest_order(
+        settled: Split,
+        pending: Split,
+        ppm: u32,
+        min_calls: u64,
+    ) -> Option<(u64, u64)> {
+        let (done, bad) = (settled.bad + settled.good, settled.bad + pending.bad);
+        let calls = done + pending.bad + pending.good;
+        if calls < min_calls {
+            return None;
         }
-        total.judge_count(rules)
+        let from = (done + 1).max(min_calls).min(calls);
+        let forced = (from - done.min(from)).saturating_sub(pending.good).min(pending.bad);
+        [(settled.bad + forced, from), (bad, calls)]
+            .into_iter()
+            .find(|&(bad, calls)| reaches(ppm.into(), bad, calls))
     }
 }
 
@@ -248,8 +278,7 @@ impl Shared {
         number: u64,
         still_current: &dyn Fn() -> bool,
     ) -> Result<(), Placed> {
-        // Numbers too large for the field (1 µs buckets reach them after nine years) are one to this word.
-        let mine = NEWEST_ERA.put(name.named_generation()) | NEWEST.put(number.min(NEWEST.max()));
+        let mine = newest_word(name, number);
         loop {
             // E6, as for the counts.
             let seen = self.newest.load(Ordering::Acquire);
@@ -263,7 +292,13 @@ impl Shared {
             if same_era && grid.keeps(NEWEST.get(seen), NEWEST.get(mine)) {
                 return Err(Placed::Nowhere);
             }
-            if self.newest.compare_exchange(seen, mine, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            // E6: publishes the state that this thread has seen. The writer of `seen` was acquired above; if another
+            // has stored an equal word since, the next load acquires that one through this exchange, as all of them
+            // are one release sequence.
+            if self
+                .newest
+                .compare_exchange(seen, mine, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
             {
                 return Ok(());
             }
@@ -342,7 +377,7 @@ impl Buckets {
             return Placed::Nowhere;
         }
         let count = &bucket.counts[kind as usize];
-        // E9: as in `turn_to`.
+        // E9: as in `turn_to`; and who counts this one finds in a second reading what happens before it.
         count.store((count.load(Ordering::Relaxed) + ONE) | UNSETTLED, Ordering::Release);
         Placed::Here(Counted { slot, number })
     }
@@ -353,7 +388,8 @@ impl Buckets {
             return self.settle_shared(name, at, kind);
         };
         let count = &stripe.buckets[at.slot].counts[kind as usize];
-        // E9: who reads this as settled reads the verdict's consequences too, if it had any: the state word.
+        // E9: as in `turn_to`. That it was judged is all that "settled" says: whoever reads it relies on nothing that
+        // its thread did meanwhile.
         count.store(count.load(Ordering::Relaxed) & !UNSETTLED, Ordering::Release);
         let start = self.grid.start(at.number);
         let length = if warm { self.grid.start(at.number + 1) - start } else { 0 };
@@ -378,14 +414,47 @@ impl Buckets {
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
         let (found, newest) = self.find(name, number, Some(seat));
-        let cause = found.judge(rules);
+        let cause = self.confirm(name, number, found, rules);
         let reached = found.total().calls >= u64::from(rules.min_calls);
         if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
         // Others have moved on to a later bucket meanwhile, perhaps without seeing this outcome.
         let (found, _) = self.find(name, newest, None);
-        (reached, found.judge(rules))
+        (reached, self.confirm(name, newest, found, rules))
+    }
+
+    /// The verdict on the window that ends with bucket `last`, of which one reading has found this.
+    ///
+    /// That reading may have passed by a success, and have met a failure that came after it: a rate that no order
+    /// reaches. So what trips is read again, and the bad outcomes of the first reading are judged among the good ones
+    /// of the second, in which no success is missing that happens before one of them (E9). A bucket that was replaced
+    /// in between, with its failures in the one reading and its successes in neither, begins this anew.
+    ///
+    /// Wait-free: in a window that ends with one bucket every bucket appears once at most, and goes once at most; only
+    /// a clock that leaps to and fro by more than `STEP_BACK_NS` all the while uses the turns up.
+    fn confirm(
+        &self,
+        name: Word,
+        last: u64,
+        found: Found,
+        rules: &Rules,
+    ) -> Option<TransitionCause> {
+        let mut bad = found;
+        for _ in 0..=2 * (self.stripes.len() + 1) * self.shared.len() {
+            if Found::judge_rates(&bad, &bad, rules).is_none() {
+                break;
+            }
+            let (good, _) = self.find(name, last, None);
+            if good.members == bad.members {
+                if let Some(cause) = Found::judge_rates(&bad, &good, rules) {
+                    return Some(cause);
+                }
+                break;
+            }
+            bad = good;
+        }
+        found.total().judge_count(rules)
     }
 
     /// The window as it stands; exact at rest.
@@ -406,7 +475,7 @@ impl Buckets {
             if stripe.generation.load(Ordering::Acquire) != name.bits() {
                 continue;
             }
-            for bucket in &stripe.buckets {
+            for (slot, bucket) in stripe.buckets.iter().enumerate() {
                 // E9, reading end, of the number and of each count.
                 let number = bucket.number.load(Ordering::Acquire);
                 if number == NONE {
@@ -425,6 +494,7 @@ impl Buckets {
                 if bucket.number.load(Ordering::Relaxed) != number {
                     continue; // Replaced meanwhile, by a bucket that this window does not hold.
                 }
+                found.add_member(index * stripe.buckets.len() + slot);
                 for (kind, count) in Kind::ALL.into_iter().zip(counts) {
                     let pending = count & UNSETTLED;
                     found.add(kind, count / ONE - pending, pending);
@@ -478,8 +548,9 @@ impl Buckets {
         let mut seen = word.load(Ordering::Relaxed);
         while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
             let next = PENDING.set(seen, PENDING.get(seen) - 1);
-            // E9: as in `settle`.
-            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
+            // Relaxed: this continues the release sequence of the exchange that counted, and adds nothing to it that a
+            // reader relies on; see `settle`.
+            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -494,10 +565,18 @@ impl Buckets {
             let Some(number) = last.checked_sub(back) else {
                 continue;
             };
+            let newest = newest_word(name, number);
+            if shared.newest.load(Ordering::Relaxed) != newest {
+                continue; // Nothing of this bucket, or no more; the reads below are saved.
+            }
+            // E9, reading end.
+            let words = shared.counts.each_ref().map(|word| word.load(Ordering::Acquire));
+            if shared.newest.load(Ordering::Relaxed) != newest {
+                continue; // Replaced meanwhile, perhaps one count of it and not yet another.
+            }
+            found.add_member(self.stripes.len() * self.shared.len() + slot);
             let hash = hash(name, number);
-            for kind in Kind::ALL {
-                // E9 and E6, reading end.
-                let word = shared.counts[kind as usize].load(Ordering::Acquire);
+            for (kind, word) in Kind::ALL.into_iter().zip(words) {
                 if word != 0 && HASH.get(word) == hash {
                     let pending = PENDING.get(word);
                     found.add(kind, COUNT.get(word) - pending, pending);
@@ -507,16 +586,29 @@ impl Buckets {
     }
 }
 
+/// What `Shared::newest` is for a bucket.
+///
+/// Numbers too large for the field (1 µs buckets reach them after nine years) are one to it: from then on a late writer
+/// may replace a newer bucket, and a reader may find one in part.
+fn newest_word(name: Word, number: u64) -> u64 {
+    NEWEST_ERA.put(name.named_generation()) | NEWEST.put(number.min(NEWEST.max()))
+}
+
 /// Scatters a generation and a bucket over the hash's bits.
 fn hash(name: Word, number: u64) -> u64 {
-    let mixed = (name.bits() ^ number.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 29) ^ number).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed >> (u64::BITS - HASH.width())
+    scatter(name.bits(), number) >> (u64::BITS - HASH.width())
+}
+
+/// Scatters two numbers over 64 bits, the upper ones best.
+fn scatter(a: u64, b: u64) -> u64 {
+    let mixed = (a ^ b.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29) ^ b).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
     use crate::phase::State;
 
     const RULES: Rules = Rules {
@@ -580,6 +672,34 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_is_replaced_as_a_whole() {
+        for seat in [0, 9] {
+            let buckets = Buckets::new(Grid::new(20, 2), 1);
+            for kind in [Kind::Plain, Kind::Failure, Kind::Slow] {
+                record(&buckets, seat, 5, kind);
+            }
+            record(&buckets, seat, 25, Kind::Plain); // The same slot.
+            let left = buckets.counts(name(0), 15);
+            assert_eq!(left, Counts::default(), "no kind of outcome stays behind");
+        }
+    }
+
+    #[test]
+    fn a_late_settling_leaves_the_bucket_alone_that_came_after() {
+        let buckets = Buckets::new(Grid::new(20, 2), 1);
+        let count = |now| match buckets.count(9, name(0), now, Kind::Plain, &|| true) {
+            Placed::Here(at) => at,
+            other => panic!("{other:?}"),
+        };
+        let (early, late) = (count(5), count(25)); // The same slot.
+        let pending = || buckets.find(name(0), late.number, None).0.pending.calls;
+        buckets.settle(9, name(0), early, Kind::Plain, false);
+        assert_eq!(pending(), 1, "the later one is still being judged");
+        buckets.settle(9, name(0), late, Kind::Plain, false);
+        assert_eq!(pending(), 0);
+    }
+
+    #[test]
     fn one_wild_reading_of_the_clock_blinds_no_slot() {
         for seat in [0, 9] {
             let buckets = Buckets::new(Grid::new(30_000_000_000, 3), 1);
@@ -606,7 +726,7 @@ mod tests {
             let mut found = Found::default();
             found.add(Kind::Plain, settled[0], pending[0]);
             found.add(Kind::Failure, settled[1], pending[1]);
-            found.judge(&RULES)
+            Found::judge_rates(&found, &found, &RULES)
         };
         // One failure, then three overlapping successes: every order trips at one of two.
         let cause = TransitionCause::FailureRate { failures: 1, calls: 2 };
@@ -632,5 +752,244 @@ mod tests {
         buckets.settle(0, name(0), at, Kind::Slow, true);
         let (found, _) = buckets.find(name(0), 0, None);
         assert_eq!((found.settled.slow, found.pending.calls), (1, 0));
+    }
+
+    #[test]
+    fn a_slot_keeps_a_later_bucket_unless_the_clock_must_have_been_wrong() {
+        let tens = Grid::new(30, 3);
+        let far = STEP_BACK_NS / 10;
+        let kept = [(7, 7), (8, 7), (7, 8), (7 + far, 7), (8 + far, 7)];
+        let keeps = kept.map(|(old, number)| tens.keeps(old, number));
+        assert_eq!(keeps, [false, true, false, true, false]);
+        // In buckets of days a step of hours is none; then it is a window.
+        let days = Grid::new(7 * 86_400_000_000_000, 7);
+        assert_eq!([16, 17].map(|old| days.keeps(old, 9)), [true, false]);
+    }
+
+    #[test]
+    fn a_window_holds_as_many_buckets_as_it_has_and_none_to_come() {
+        let grid = Grid::new(30, 3);
+        let held: Vec<u64> = (0..20).filter(|number| grid.holds(9, *number)).collect();
+        assert_eq!(held, [7, 8, 9]);
+        let held: Vec<u64> = (0..20).filter(|number| grid.holds(1, *number)).collect();
+        assert_eq!(held, [0, 1]);
+    }
+
+    #[test]
+    fn what_every_order_of_the_pending_outcomes_demands_is_found_and_nothing_else() {
+        /// Whether some prefix trips, in every order of so many good and bad outcomes behind those that are settled.
+        fn always(good: u64, bad: u64, calls: u64, failures: u64, rules: &Rules) -> bool {
+            let trips = |calls, failures| {
+                calls >= u64::from(rules.min_calls)
+                    && reaches(rules.failure_ppm.into(), failures, calls)
+            };
+            if good + bad == 0 {
+                return false;
+            }
+            let then = |good, bad, failed: u64| {
+                let (calls, failures) = (calls + 1, failures + failed);
+                trips(calls, failures) || always(good, bad, calls, failures, rules)
+            };
+            (good == 0 || then(good - 1, bad, 0)) && (bad == 0 || then(good, bad - 1, 1))
+        }
+        for (failure_ppm, min_calls) in [(400_000, 1), (400_000, 4), (500_000, 6), (1_000_000, 2)] {
+            let rules = Rules { failure_ppm, min_calls, ..RULES };
+            let slow = Rules { failure_ppm: 0, slow_ppm: failure_ppm, min_calls, ..RULES };
+            for case in 0..5 * 5 * 4 * 4_u64 {
+                let (good, bad) = (case % 5, case / 5 % 5);
+                let (pending_good, pending_bad) = (case / 25 % 4, case / 100);
+                if pending_good + pending_bad == 0 {
+                    continue;
+                }
+                let expected = always(pending_good, pending_bad, good + bad, bad, &rules);
+                let mut found = Found::default();
+                found.add(Kind::Plain, good, pending_good);
+                found.add(Kind::Failure, bad, pending_bad);
+                let cause = Found::judge_rates(&found, &found, &rules);
+                assert_eq!(cause.is_some(), expected, "{found:?} {rules:?}");
+                if let Some(TransitionCause::FailureRate { failures, calls }) = cause {
+                    assert!(calls >= min_calls.into() && calls <= found.total().calls);
+                    assert!(reaches(failure_ppm.into(), failures, calls));
+                }
+                let mut found = Found::default();
+                found.add(Kind::Plain, good, pending_good);
+                found.add(Kind::Slow, bad, pending_bad);
+                let cause = Found::judge_rates(&found, &found, &slow);
+                assert_eq!(cause.is_some(), expected, "{found:?} {slow:?}");
+            }
+        }
+        let total = Counts { calls: 14, failures: 6, slow: 10, slow_failures: 2 };
+        let mut found = Found::default();
+        found.add(Kind::Slow, 3, 5);
+        found.add(Kind::Failure, 1, 3);
+        found.add(Kind::SlowFailure, 2, 0);
+        assert_eq!(found.total(), total);
+    }
+
+    #[test]
+    fn who_finds_others_ahead_judges_their_window_too_unless_they_are_out_of_sight() {
+        let both = Some(TransitionCause::FailureRate { failures: 2, calls: 2 });
+        for (ahead, cause) in [(9, both), (15, both), (25, both), (35, None)] {
+            let buckets = Buckets::new(Grid::new(30, 3), 2);
+            record(&buckets, 1, ahead, Kind::Failure);
+            record(&buckets, 0, 5, Kind::Failure);
+            assert_eq!(buckets.judge(0, name(0), 5, &RULES).1, cause, "{ahead}");
+        }
+        // The first one was slower than a bucket, and is judged as of its own.
+        let buckets = Buckets::new(Grid::new(30, 3), 2);
+        record(&buckets, 1, 5, Kind::Failure);
+        record(&buckets, 0, 25, Kind::Failure);
+        assert_eq!(buckets.judge(0, name(0), 25, &RULES), (true, both));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_judges_the_window_that_it_shows() {
+        let buckets = Buckets::new(Grid::new(30, 3), 2);
+        record(&buckets, 0, 15, Kind::Failure);
+        record(&buckets, 0, 5, Kind::Failure);
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None), "one call of two");
+        record(&buckets, 1, 15, Kind::Plain);
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None));
+        assert!(buckets.judge(9, name(0), 5, &RULES).1.is_some(), "to others it is ahead");
+    }
+
+    #[test]
+    fn an_outcome_behind_one_that_was_never_settled_is_not_settled_either() {
+        let buckets = Buckets::new(Grid::new(30, 3), 1);
+        for outcomes in 1..=3 {
+            let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+            assert!(matches!(placed, Placed::Here(_)));
+            let (found, _) = buckets.find(name(0), 0, None);
+            assert_eq!((found.settled.failures, found.pending.failures), (outcomes - 1, 1));
+        }
+    }
+
+    #[test]
+    fn settling_leaves_alone_what_is_not_its_own() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let count = |now| match buckets.count(0, name(0), now, Kind::Failure, &|| true) {
+            Placed::Here(at) => at,
+            placed => panic!("{placed:?}"),
+        };
+        let old = count(5);
+        let new = count(95); // The same slot, three windows on.
+        let found = || {
+            let (found, _) = buckets.find(name(0), 9, None);
+            (found.settled.failures, found.pending.failures)
+        };
+        assert_eq!(found(), (0, 1));
+        buckets.settle(0, name(0), old, Kind::Failure, true);
+        assert_eq!(found(), (0, 1));
+        for _ in 0..2 {
+            buckets.settle(0, name(0), new, Kind::Failure, true);
+            assert_eq!(found(), (1, 0));
+        }
+    }
+
+    #[test]
+    fn a_generation_that_is_over_is_told_to_who_shares_words() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| false);
+        assert!(matches!(placed, Placed::Over));
+        assert_eq!(buckets.counts(name(0), 5), Counts::default());
+    }
+
+    #[test]
+    fn neighbouring_generations_and_buckets_have_hashes_of_their_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        // At the beginning, and where the bits of both meet.
+        for shift in [0, 29] {
+            for generation in 0..48_u64 {
+                for number in 0..48 {
+                    let hash = hash(name(generation << shift), number);
+                    assert!(hash <= HASH.max());
+                    assert!(seen.insert((shift, hash)), "{generation} << {shift}, {number}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_packing_of_the_shared_bucket_is_proved_for_all_values() {
+        prove(&[COUNT, PENDING, HASH], 0);
+        prove(&[NEWEST, NEWEST_ERA], 0);
+        for bit in 0..u64::BITS {
+            assert!(hash(Word::from_bits(1 << bit), 1 << bit) <= HASH.max(), "cut nowhere");
+        }
+        assert_eq!(HASH.max(), u64::MAX >> (u64::BITS - HASH.width()), "nor for any other");
+    }
+
+    #[test]
+    fn a_shared_count_never_carries_out_of_its_fields() {
+        let buckets = Buckets::new(Grid::new(30, 3), 0);
+        let word = &buckets.shared[0].counts[Kind::Failure as usize];
+        let hash = HASH.put(hash(name(0), 0));
+        let put = |count, pending| hash | COUNT.put(count) | PENDING.put(pending);
+        // Every number of pending outcomes, with counts at both ends.
+        for pending in 0..=PENDING.max() {
+            for count in [pending, COUNT.max() - 1, COUNT.max()] {
+                word.store(put(count, pending), Ordering::Relaxed);
+                let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+                let full = count == COUNT.max() || pending == PENDING.max();
+                let Placed::Here(at) = placed else {
+                    assert!(full && matches!(placed, Placed::Nowhere));
+                    assert_eq!(word.load(Ordering::Relaxed), put(count, pending), "left alone");
+                    continue;
+                };
+                assert!(!full);
+                assert_eq!(word.load(Ordering::Relaxed), put(count + 1, pending + 1));
+                buckets.settle(0, name(0), at, Kind::Failure, true);
+                assert_eq!(word.load(Ordering::Relaxed), put(count + 1, pending));
+            }
+        }
+    }
+
+    #[test]
+    fn every_bucket_is_a_member_of_its_own() {
+        let member = |index| {
+            let mut found = Found::default();
+            found.add_member(index);
+            found.members
+        };
+        let mut seen = std::collections::BTreeSet::from([0]);
+        assert!((0..10_000).all(|index| seen.insert(member(index))));
+        let mut both = Found::default();
+        both.add_member(3);
+        both.add_member(4);
+        assert_eq!(both.members, member(3).wrapping_add(member(4)));
+        // And so are those of a reading: of three threads, and of those that share words.
+        let mut seen = std::collections::BTreeSet::from([0]);
+        for seat in [0, 1, 2, 9] {
+            for now in [5, 15, 25] {
+                let buckets = Buckets::new(Grid::new(30, 3), 3);
+                let placed = buckets.count(seat, name(1), now, Kind::Plain, &|| true);
+                assert!(matches!(placed, Placed::Here(_)));
+                let (found, _) = buckets.find(name(1), 2, None);
+                assert!(seen.insert(found.members), "thread {seat} at {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_heap_is_that_of_every_stripe_and_of_the_shared_words() {
+        let stripe = size_of::<CachePadded<Stripe>>() + 3 * size_of::<Bucket>();
+        let shared = 3 * size_of::<CachePadded<Shared>>();
+        let heap = [0, 1, 5].map(|stripes| Buckets::new(Grid::new(30, 3), stripes).heap());
+        assert_eq!(heap, [shared, stripe + shared, 5 * stripe + shared]);
+    }
+
+    #[test]
+    fn a_bucket_of_ones_own_settles_its_lowest_bit_only() {
+        let buckets = Buckets::new(Grid::new(30, 3), 1);
+        for times in 1..=300 {
+            let placed = buckets.count(0, name(0), 5, Kind::Failure, &|| true);
+            let word = &buckets.stripes[0].buckets[0].counts[Kind::Failure as usize];
+            assert_eq!(word.load(Ordering::Relaxed), times * ONE + UNSETTLED);
+            let Placed::Here(at) = placed else {
+                panic!("nothing stands in the way");
+            };
+            buckets.settle(0, name(0), at, Kind::Failure, true);
+            assert_eq!(word.load(Ordering::Relaxed), times * ONE);
+        }
     }
 }

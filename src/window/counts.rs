@@ -162,6 +162,35 @@ mod tests {
     }
 
     #[test]
+    fn as_many_marks_as_promised_may_trip() {
+        for (failure_ppm, slow_ppm, failure_count) in
+            [(500_000, 0, 0), (0, 300_000, 0), (0, 0, 5), (600_000, 700_000, 9), (1, 1, 1)]
+        {
+            let rules = Rules { failure_ppm, slow_ppm, failure_count, ..RULES };
+            for calls in 4..20 {
+                for have in 0..calls {
+                    // A full window: every mark that comes takes the place of a plain success.
+                    let after = |marks| Counts {
+                        calls,
+                        failures: have + marks,
+                        slow: have / 2 + marks,
+                        slow_failures: 0,
+                    };
+                    if after(0).judge(&rules).is_none() {
+                        let more = after(0).marks_to_trip(&rules);
+                        assert_eq!(after(more - 1).judge(&rules), None);
+                        assert!(after(more).judge(&rules).is_some(), "{calls} {have} {rules:?}");
+                    }
+                }
+            }
+        }
+        let tripped = counts(0, 9, 0, 0);
+        assert_eq!(tripped.marks_to_trip(&RULES), 1, "never none");
+        let below = counts(1, 0, 0, 0);
+        assert_eq!(below.marks_to_trip(&Rules { failure_count: 0, ..RULES }), 2, "of the minimum");
+    }
+
+    #[test]
     fn kinds_have_distinct_codes_of_two_bits() {
         for kind in Kind::ALL {
             assert!(kind.code() < 4);

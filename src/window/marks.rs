@@ -98,11 +98,11 @@ impl Marks {
 
     // ===== writing =====
 
-    /// Takes a ticket.
+    /// Takes a ticket. What is read on its account is read behind a `SeqCst` fence.
     pub(crate) fn take_ticket(&self) -> u64 {
         // E3: the chain of tickets: what happened before an earlier ticket was taken is visible to every later one,
-        // so the sum that a later ticket reads counts it.
-        self.next.fetch_add(1, Ordering::AcqRel)
+        // so the sum that a later ticket reads counts it. The fence that follows (E12) acquires.
+        self.next.fetch_add(1, Ordering::Release)
     }
 
     /// Leaves a mark in the slot of its ticket, unless the ring has gone round since.
@@ -115,12 +115,12 @@ impl Marks {
         // The first exchange supposes an empty slot. Where that is wrong it has fetched the line for writing at least: a
         // load would have fetched it for reading, and the exchange again.
         let mut seen = 0;
-        // Bounded by the number of threads: what the slot held is of an earlier lap (the next lap's ticket was not taken
-        // when it was read), and only a thread that took an earlier ticket of this slot and has not written it yet can
-        // get in between; each does so once, and none joins them.
+        // At most three exchanges: what the slot held is of an earlier lap (the next lap's ticket was not taken when it
+        // was read); the second exchange can lose to one thread with an older ticket of the slot that had looked at it
+        // before our ticket was taken, the third only to a newer ticket, and then the ring has gone round.
         while self.next_ticket() - ticket <= self.slots() {
-            // E4: publishes the mark to whoever reads the slot in `Marks::read`; and where it fails, acquires the ticket
-            // of whoever wrote the slot, so that `next_ticket` is beyond it.
+            // E4: publishes the ticket to the next writer of the slot, who fails first and so acquires it: `next_ticket` is
+            // beyond it.
             match slot.compare_exchange(seen, entry, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -133,14 +133,17 @@ impl Marks {
 
     /// The ticket that will be taken next.
     pub(crate) fn next_ticket(&self) -> u64 {
-        // E3, reading end.
+        // E3, reading end: the marks that happen before a ticket below this one are visible in the ring.
         self.next.load(Ordering::Acquire)
     }
 
     /// The mark of a ticket, if it is written and of this generation. `near` is a number of successes of about now.
+    ///
+    /// The ticket is one below what `next_ticket` has told this thread.
     pub(crate) fn read(&self, ticket: u64, name: Word, near: u64) -> Option<Mark> {
-        // E4, reading end.
-        let entry = self.slot(ticket).load(Ordering::Acquire);
+        // Relaxed: the entry is all that is read through it. The marks that happen before this one happen before its
+        // ticket, so whoever has read the ticket counter sees them (E3).
+        let entry = self.slot(ticket).load(Ordering::Relaxed);
         let kind = Kind::ALL[KIND.get(entry) as usize];
         let written = kind != Kind::Plain
             && LAP.get(entry) == self.lap(ticket) & LAP.max()
@@ -172,11 +175,9 @@ impl Marks {
     }
 
     /// The first ticket of this generation that is known to stand behind the minimum; none if nobody has judged it yet.
-    ///
-    /// To be read before the ticket is taken.
     pub(crate) fn crossed_at(&self, name: Word) -> u64 {
-        // E8: acquires the sum that the judge has read. Whoever takes a later ticket, this thread or one behind it in
-        // the chain of tickets, reads none that is older.
+        // E8: acquires the ticket that belongs to the name, or a later one. That no mark behind it has a smaller sum than
+        // the judge, or misses what the judge has seen, is E14.
         if self.notes.crossed.load(Ordering::Acquire) == name.bits() + 1 {
             // If it is of a later generation this one is over.
             self.notes.crossed_at.load(Ordering::Relaxed)
@@ -189,16 +190,18 @@ impl Marks {
     pub(crate) fn set_crossed(&self, name: Word, newest: u64) {
         // Tickets and names of closed generations only grow, so a thread that slept takes nothing back.
         self.notes.crossed_at.fetch_max(newest, Ordering::Relaxed);
-        // E8: publishes the ticket, and the sum that was read before it.
+        // E8: publishes the ticket: none of an earlier generation is seen under this name.
         self.notes.crossed.fetch_max(name.bits() + 1, Ordering::Release);
     }
 
     // ===== the skip =====
 
-    /// Whether a recount of this generation has found that no trip is possible at `ticket`, which is being taken.
+    /// Whether a recount of this generation has found that no trip is possible at `ticket`, which this thread has taken.
     pub(crate) fn skips(&self, name: Word, ticket: u64) -> bool {
-        // E8: acquires the sums that the recount has read, so that this thread reads none that is older.
-        let skip = self.notes.skip.load(Ordering::Acquire);
+        // Relaxed: the word says all that is needed. What the sums have to do with it is E14: whoever notes a skip has
+        // found, behind the fence that follows its sum, that no later ticket was taken. So the fence behind a later
+        // ticket (E12) is the later one of the two, and the sum behind it is no older.
+        let skip = self.notes.skip.load(Ordering::Relaxed);
         let from = widen(SKIP_FROM.get(skip), SKIP_FROM.width(), ticket);
         SKIP_ERA.get(skip) == name.named_generation() & SKIP_ERA.max()
             && from >= self.base(name)
@@ -206,18 +209,21 @@ impl Marks {
     }
 
     /// Notes that the mark of `ticket` has found that fewer than `more` marks behind it can't trip.
+    ///
+    /// No later ticket was taken when its thread looked, behind the fence that followed its sum.
     pub(crate) fn set_skip(&self, name: Word, ticket: u64, more: u64) {
         let skip = SKIP_FROM.put(ticket)
             | SKIP_COUNT.put(more.min(SKIP_COUNT.max()))
             | SKIP_ERA.put(name.named_generation());
-        // E8: publishes the sums that the recount has read.
-        self.notes.skip.store(skip, Ordering::Release);
+        // Relaxed: see `skips`.
+        self.notes.skip.store(skip, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::packing::prove;
     use crate::phase::State;
 
     fn name(generation: u64) -> Word {
@@ -277,5 +283,53 @@ mod tests {
         marks.set_crossed(name(0), 9);
         assert!(marks.crossed(name(0)) && !marks.crossed(name(1)));
         assert_eq!((marks.crossed_at(name(0)), marks.crossed_at(name(1))), (9, u64::MAX));
+    }
+
+    #[test]
+    fn a_ring_has_a_power_of_two_of_slots_and_says_how_many_are_spare() {
+        for (entries, spare, slots) in [(1, 0, 1), (3, 1, 4), (3, 2, 8), (100, 16, 128)] {
+            let marks = Marks::new(entries, spare);
+            assert_eq!((marks.slots(), marks.spare()), (slots, slots - entries as u64));
+            assert_eq!(marks.heap() as u64, 8 * slots);
+            assert_eq!(marks.next_ticket(), slots);
+        }
+    }
+
+    #[test]
+    fn bases_are_kept_for_two_generations_and_only_move_on() {
+        let marks = Marks::new(1, 0);
+        marks.note_base(6, 50);
+        marks.note_base(7, 60);
+        assert_eq!([6, 7, 8, 9].map(|g| marks.base(name(g))), [50, 60, 50, 60]);
+        marks.note_base(8, 70);
+        marks.note_base(6, 40);
+        assert_eq!([7, 8].map(|g| marks.base(name(g))), [60, 70]);
+    }
+
+    #[test]
+    fn a_slot_tells_4096_laps_apart_whatever_the_size_of_the_ring() {
+        for slots in [1, 4, 256, 4_096, 65_536] {
+            let marks = Marks::new(slots, 0);
+            let ticket = marks.take_ticket();
+            marks.write(ticket, name(0), Mark { kind: Kind::Failure, before: 0 });
+            let read = |lap| marks.read(ticket + lap * slots as u64, name(0), 0).is_some();
+            let read: Vec<u64> = (0..=4_096).filter(|lap| read(*lap)).collect();
+            assert_eq!(read, [0, 4_096], "{slots} slots");
+        }
+    }
+
+    #[test]
+    fn the_packing_of_a_mark_and_of_the_skip_is_proved_for_all_values() {
+        prove(&[KIND, ERA, LAP, BEFORE], 0);
+        prove(&[SKIP_FROM, SKIP_COUNT, SKIP_ERA], 0);
+        // Every kind has a code that fits, and the one of an empty slot is no mark's.
+        assert!(Kind::ALL.iter().all(|kind| kind.code() <= KIND.max()));
+        assert_eq!(KIND.get(0), Kind::Plain.code());
+        // A skip that is too long for its field is cut to the longest one.
+        let marks = Marks::new(1, 0);
+        marks.set_skip(name(3), 70, u64::MAX);
+        let word = marks.notes.skip.load(Ordering::Relaxed);
+        assert_eq!((SKIP_FROM.get(word), SKIP_COUNT.get(word)), (70, SKIP_COUNT.max()));
+        assert_eq!(SKIP_ERA.get(word), 3);
     }
 }

@@ -151,7 +151,11 @@ impl Window {
                         None
                     }
                 };
-                self.record_in_bucket(record, buckets, by_run)
+                match self.record_in_bucket(record, buckets, by_run) {
+                    // The run has counted it, and others may have judged it there: it is not stale.
+                    None if *runs => Some(Verdict { cause: by_run, settle: None }),
+                    verdict => verdict,
+                }
             }
             Kinds::Count { size } => {
                 let size = Some(*size);
@@ -242,7 +246,6 @@ impl Window {
         if !(record.still_current)() {
             return None; // The slot stays unwritten: a hole.
         }
-        // Before the sum: see E8.
         let known = Known { skips: self.marks.skips(name, ticket), crossed_at };
         let before = self.stripes.sum(name);
         self.marks.write(ticket, name, Mark { kind, before });
@@ -307,3 +310,6 @@ pub(crate) enum Judging {
     Judge,
     CountOnly,
 }
+
+#[cfg(test)]
+mod tests;

@@ -303,3 +303,174 @@ fn count_shared(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::packing::prove;
+    use crate::phase::State;
+
+    /// Beyond the few bits that shared words keep of a generation.
+    const LATE: u64 = (5 << 22) + 3;
+    /// No stripe of anybody's.
+    const NO_SEAT: usize = 9;
+
+    fn name(generation: u64) -> Word {
+        Word::name(State::Closed, generation)
+    }
+
+    fn count(stripes: &Stripes, seat: usize, generation: u64) {
+        assert!(stripes.count(seat, name(generation), &|| true));
+    }
+
+    #[test]
+    fn successes_are_summed_over_the_stripes_of_one_generation() {
+        let stripes = Stripes::new(3);
+        for generation in [0, 1, LATE] {
+            assert_eq!(stripes.sum(name(generation)), 0);
+            for (seat, times) in [(0, 2), (2, 3), (NO_SEAT, 4)] {
+                (0..times).for_each(|_| count(&stripes, seat, generation));
+            }
+            assert_eq!(stripes.sum(name(generation)), 9);
+            assert_eq!(stripes.sum(name(generation + 1)), 0);
+        }
+    }
+
+    #[test]
+    fn a_stripe_is_warm_in_the_generation_in_which_its_owner_said_so() {
+        let stripes = Stripes::new(2);
+        for generation in [0, 1, LATE] {
+            count(&stripes, 0, generation);
+            assert!(!stripes.count_warm(0, name(generation)));
+            stripes.set_warm(0, name(generation));
+            assert!(stripes.count_warm(0, name(generation)));
+            let others = [(1, generation), (NO_SEAT, generation), (0, generation + 1)];
+            assert!(others.iter().all(|(seat, other)| !stripes.count_warm(*seat, name(*other))));
+            assert_eq!(stripes.sum(name(generation)), 2);
+        }
+    }
+
+    #[test]
+    fn breaks_are_plain_successes_and_slow_ones() {
+        let stripes = Stripes::new(3);
+        for generation in [0, LATE] {
+            for (seat, times) in [(0, 2), (2, 3), (NO_SEAT, 4)] {
+                for _ in 0..times {
+                    stripes.count_break(seat, name(generation), &|| true);
+                }
+            }
+            assert_eq!(stripes.breaks(name(generation), 100), 109);
+            assert_eq!(stripes.breaks(name(generation + 1), 100), 100);
+            assert_eq!(stripes.sum(name(generation)), 0);
+        }
+    }
+
+    #[test]
+    fn a_run_is_what_all_threads_counted_behind_the_same_success() {
+        let stripes = Stripes::new(3);
+        for generation in [0, LATE] {
+            let fail = |seat, before, times| {
+                for _ in 0..times {
+                    stripes.count_failure(seat, name(generation), before, &|| true);
+                }
+            };
+            let runs = || [6, 7, 8].map(|before| stripes.run_after(name(generation), before));
+            assert_eq!(runs(), [0; 3]);
+            fail(0, 7, 2);
+            fail(2, 7, 3);
+            fail(1, 6, 9);
+            fail(NO_SEAT, 7, 4);
+            assert_eq!(runs(), [9, 9, 0]);
+            fail(0, 8, 1);
+            fail(NO_SEAT, 8, 1);
+            assert_eq!(runs(), [9, 3, 2]);
+            assert_eq!(stripes.run_after(name(generation + 1), 8), 0);
+        }
+    }
+
+    #[test]
+    fn shared_words_stop_at_their_end_and_are_left_to_later_generations() {
+        let stripes = Stripes::new(0);
+        count(&stripes, NO_SEAT, LATE);
+        let word = &stripes.overflow.count;
+        assert_eq!(COUNT.get(word.load(Ordering::Relaxed)), 1);
+        assert!(!stripes.count(NO_SEAT, name(LATE - 1), &|| false), "its generation is over");
+        assert_eq!(stripes.sum(name(LATE)), 1);
+        word.store(COUNT.set(word.load(Ordering::Relaxed), COUNT.max() - 1), Ordering::Relaxed);
+        for _ in 0..2 {
+            count(&stripes, NO_SEAT, LATE);
+            assert_eq!(stripes.sum(name(LATE)), COUNT.max());
+        }
+    }
+
+    #[test]
+    fn a_transition_sweeps_shared_words_of_earlier_generations_only() {
+        for generation in [3, LATE] {
+            let stripes = Stripes::new(0);
+            count(&stripes, NO_SEAT, generation);
+            stripes.count_break(NO_SEAT, name(generation), &|| true);
+            stripes.count_failure(NO_SEAT, name(generation), 0, &|| true);
+            let held = || {
+                let Overflow { count, breaks, run } = &**stripes.overflow;
+                [count, breaks, run].map(|word| word.load(Ordering::Relaxed) != 0)
+            };
+            stripes.sweep(generation, &|| true);
+            stripes.sweep(generation + 1, &|| false);
+            assert_eq!(held(), [true; 3]);
+            stripes.sweep(generation + 1, &|| true);
+            assert_eq!(held(), [false; 3]);
+        }
+    }
+
+    #[test]
+    fn an_empty_word_is_left_alone() {
+        let stripes = Stripes::new(0);
+        let tally = crate::sync::tally::of(|| stripes.sweep(1, &|| panic!("nothing to ask for")));
+        assert_eq!((tally.loads, tally.changes), (3, 0));
+    }
+
+    #[test]
+    fn the_heap_is_a_line_pair_a_stripe_and_one_for_the_shared_words() {
+        let pair = size_of::<CachePadded<u64>>();
+        assert_eq!([0, 1, 5].map(|count| Stripes::new(count).heap()), [pair, 2 * pair, 6 * pair]);
+    }
+
+    #[test]
+    fn the_packing_of_the_overflow_words_is_proved_for_all_values() {
+        prove(&[COUNT, TAG], 0);
+        prove(&[RUN, BEFORE, RUN_TAG], 0);
+    }
+
+    #[test]
+    fn an_overflow_word_never_carries_out_of_its_count() {
+        for (count, tag) in [(COUNT, 0x3a_5a5a), (COUNT, TAG.max()), (RUN, 0xffff_a5a5)] {
+            // The tag is all that lies above.
+            let tag = tag << count.width();
+            for (before, after) in [
+                (0, 1),
+                (1, 2),
+                (count.max() / 2, count.max() / 2 + 1),
+                (count.max() - 1, count.max()),
+                (count.max(), count.max()),
+            ] {
+                let word = AtomicU64::new(tag | before);
+                assert!(count_shared(&word, count, tag, &|| true));
+                assert_eq!(word.load(Ordering::Relaxed), tag | after);
+            }
+            let word = AtomicU64::new(u64::MAX >> 1);
+            assert!(count_shared(&word, count, tag, &|| true));
+            assert_eq!(word.load(Ordering::Relaxed), tag | 1, "another tag: from the start");
+        }
+        // From any count below the end the word is one more, and the end is left alone: no other case is in the code.
+    }
+
+    #[test]
+    fn an_overflow_run_says_whose_it_is() {
+        let stripes = Stripes::new(0);
+        let name = Word::name(State::Closed, RUN_TAG.max());
+        stripes.count_failure(NO_SEAT, name, BEFORE.max(), &|| true);
+        assert_eq!(stripes.run_after(name, BEFORE.max()), 1);
+        assert_eq!(stripes.run_after(name, 0), 0);
+        assert_eq!(stripes.run_after(Word::name(State::Closed, 0), BEFORE.max()), 0);
+    }
+}

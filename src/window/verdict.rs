@@ -10,6 +10,7 @@
 use crate::breaker::rules::{needed, reaches, Rules};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
+use crate::sync::{fence, Ordering};
 use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
@@ -132,7 +133,7 @@ impl View<'_> {
             if let Some(cause) = window.judge(rules) {
                 return Some(cause);
             }
-            // Only who has seen no other mark in flight may promise anything to those that follow.
+            // Only who has seen no other mark in flight may promise anything to those that follow (E14).
             if newest == ticket + 1 {
                 let more = window.marks_to_trip(rules).saturating_sub(unwritten);
                 self.marks.set_skip(self.name, ticket, more);
@@ -223,30 +224,42 @@ impl View<'_> {
     ///
     /// Of outcomes that overlap, several may see more calls than the minimum and none exactly that many: so not the
     /// sum as it stands is judged, but the calls that stand first.
+    ///
+    /// The sum is what some instant of its reading saw. A mark that stands behind more successes than that stands behind
+    /// that instant: it is left out, and judges for itself.
     fn judge_minimum(&self, rules: &Rules) -> Option<TransitionCause> {
         let min = u64::from(rules.min_calls);
-        // Bounded: another turn needs an entry written in between, of a ticket below `newest`, and those are finite.
         let successes = self.stripes.sum(self.name);
-        // After the sum: see `Marks::crossed_at`.
-        let newest = self.marks.next_ticket();
-        if !self.minimum_in_sight(newest, successes, rules) {
+        if !self.minimum_in_sight(self.marks.next_ticket(), successes, rules) {
             return None;
         }
+        // E14: the sum, before the tickets. A mark that happens before a success in the sum has a ticket below `newest`
+        // and is written; a mark from `newest` on has a sum that is no older.
+        fence(Ordering::SeqCst);
+        let newest = self.marks.next_ticket();
         let oldest = self.oldest(newest);
+        let marks = || Walk::new(self, newest, oldest, u64::MAX).map(|(_, mark)| mark);
+        let is_inside = |mark: &Mark| mark.before <= successes;
+        // Bounded: another turn needs an entry below `newest` that was written late, once for every other thread, or
+        // overwritten by a newer ticket, once for every slot.
         loop {
-            let written = Walk::new(self, newest, oldest, successes).count() as u64;
+            let (mut all, mut written) = (0, 0);
+            for mark in marks() {
+                all += 1;
+                written += u64::from(is_inside(&mark));
+            }
             if written + successes < min {
                 return None;
             }
             let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
-            if gone_round && written >= self.marks.slots() - self.marks.spare() {
+            if gone_round && all >= self.marks.slots() - self.marks.spare() {
                 // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
                 return None;
             }
             let mut first = Counts::default();
             let mut above = 0;
-            for (_, mark) in Walk::new(self, newest, oldest, successes) {
+            for mark in marks().filter(is_inside) {
                 above += 1;
                 let position = (written + mark.before).saturating_sub(above);
                 if position < min {
@@ -337,5 +350,325 @@ impl View<'_> {
     /// Whether a kind leaves a mark: slow successes only where the window counts them.
     pub(crate) fn marks_kind(size: Option<u64>, kind: Kind) -> bool {
         kind.failed() || (size.is_some() && kind == Kind::Slow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::State;
+
+    const NAME: Word = Word::name(State::Closed, 5);
+    const NONE: Rules = Rules {
+        failure_ppm: 0,
+        slow_ppm: 0,
+        slow_limit_ns: u64::MAX,
+        failure_count: 0,
+        run: 0,
+        min_calls: 1,
+    };
+    const UNKNOWN: Known = Known { skips: false, crossed_at: u64::MAX };
+
+    /// Marks and stripes that are written one step at a time, as no single thread would.
+    struct Scene {
+        marks: Marks,
+        stripes: Stripes,
+    }
+
+    impl Scene {
+        fn new(entries: usize, spare: usize) -> Self {
+            Scene { marks: Marks::new(entries, spare), stripes: Stripes::new(1) }
+        }
+
+        fn mark(&self, kind: Kind, before: u64) -> u64 {
+            let ticket = self.marks.take_ticket();
+            self.marks.write(ticket, NAME, Mark { kind, before });
+            ticket
+        }
+
+        fn fail(&self, before: u64) -> u64 {
+            self.mark(Kind::Failure, before)
+        }
+
+        fn succeed(&self) {
+            assert!(self.stripes.count(0, NAME, &|| true));
+        }
+
+        fn view(&self, size: Option<u64>) -> View<'_> {
+            let near = self.stripes.sum(NAME);
+            View { marks: &self.marks, stripes: &self.stripes, name: NAME, size, near }
+        }
+    }
+
+    #[test]
+    fn a_walk_settles_what_it_passes_and_counts_what_is_not_written() {
+        let scene = Scene::new(8, 8);
+        let first = scene.fail(5);
+        let second = scene.mark(Kind::Slow, 9);
+        scene.marks.take_ticket();
+        scene.marks.take_ticket();
+        let last = scene.fail(7);
+        let view = scene.view(None);
+        let mut walk = Walk::new(&view, last + 1, first, 8);
+        let met: Vec<_> = walk.by_ref().map(|(ticket, mark)| (ticket, mark.before)).collect();
+        assert_eq!(met, [(last, 7), (second, 7), (first, 5)]);
+        assert_eq!(walk.unwritten, 2);
+        let bound = Walk::new(&view, second + 1, second, 6).next();
+        assert_eq!(bound, Some((second, Mark { kind: Kind::Slow, before: 6 })));
+    }
+
+    #[test]
+    fn nothing_is_read_below_the_base_nor_a_lap_behind() {
+        let scene = Scene::new(3, 1);
+        let first = scene.marks.next_ticket();
+        let view = scene.view(None);
+        assert_eq!(
+            [first, first + 4, first + 9].map(|newest| view.oldest(newest)),
+            [first, first, first + 5]
+        );
+        scene.marks.note_base(NAME.named_generation(), first + 7);
+        assert_eq!(view.oldest(first + 9), first + 7);
+    }
+
+    #[test]
+    fn a_mark_a_whole_lap_late_is_in_no_window() {
+        let rules = Rules { failure_count: 1, ..NONE };
+        let scene = Scene::new(3, 1);
+        let ticket = scene.fail(0);
+        for _ in 0..3 {
+            scene.fail(0);
+        }
+        let judge = || scene.view(Some(3)).judge_mark(ticket, UNKNOWN, &rules);
+        assert!(judge().is_some());
+        scene.fail(0);
+        assert_eq!(judge(), None);
+    }
+
+    #[test]
+    fn who_knows_that_no_trip_is_near_looks_only_for_those_who_came_after() {
+        let rules = Rules { failure_count: 1, ..NONE };
+        let scene = Scene::new(4, 4);
+        let ticket = scene.fail(0);
+        let known = Known { skips: true, ..UNKNOWN };
+        let view = scene.view(Some(4));
+        assert_eq!(view.judge_mark(ticket, known, &rules), None);
+        assert!(view.judge_mark(ticket, UNKNOWN, &rules).is_some());
+        scene.fail(0);
+        assert!(view.judge_mark(ticket, known, &rules).is_some());
+    }
+
+    #[test]
+    fn a_recount_promises_what_is_lacking_less_what_it_could_not_see() {
+        // The seventh failure of the window trips; three are in it.
+        let rules = Rules { failure_count: 7, ..NONE };
+        let skipped = |holes: u64, behind: u64| {
+            let scene = Scene::new(16, 16);
+            let promised = scene.marks.next_ticket() + 8 + holes;
+            for _ in 0..holes {
+                scene.marks.take_ticket();
+            }
+            for at in 0..9 {
+                scene.mark(if at % 4 == 0 { Kind::Failure } else { Kind::Slow }, 0);
+            }
+            for _ in 0..behind {
+                scene.marks.take_ticket();
+            }
+            let cause = scene.view(Some(16)).judge_mark(promised, UNKNOWN, &rules);
+            assert_eq!(cause, None);
+            let skips = |ticket: &u64| scene.marks.skips(NAME, *ticket);
+            (promised..promised + 50).skip(1).take_while(skips).count()
+        };
+        // Four are lacking, so three more can't trip; but each hole may be a failure that is written late.
+        assert_eq!([0, 1, 2, 3, 4, 9].map(|holes| skipped(holes, 0)), [3, 2, 1, 0, 0, 0]);
+        assert_eq!(skipped(0, 1), 0, "another mark is in flight, and may have seen less");
+    }
+
+    /// Without holes and with marks of one kind, the filter of one rule is exact while the generation fits the window
+    /// and once it is longer: it passes just where the rule trips.
+    #[test]
+    fn the_filter_of_one_rule_passes_where_the_rule_trips_and_nowhere_else() {
+        for size in [1_u64, 2, 4, 8, 16, 32] {
+            for (step, rules) in [
+                Rules { failure_ppm: 1, ..NONE },
+                Rules { failure_ppm: 250_000, ..NONE },
+                Rules { failure_ppm: 600_000, min_calls: size as u32, ..NONE },
+                Rules { failure_ppm: 1_000_000, min_calls: 1 + size as u32 / 2, ..NONE },
+                Rules { failure_count: 1, ..NONE },
+                Rules { failure_count: size as u32, ..NONE },
+                Rules { failure_count: 1 + size as u32 / 2, min_calls: u32::MAX, ..NONE },
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                // A ring without a spare slot.
+                let scene = Scene::new(size as usize, 0);
+                let mut outcomes = Vec::new();
+                for call in 0..300_u64 {
+                    // Ill, recovering, healthy, relapsing, and so on; every rule begins elsewhere.
+                    let share = [11, 3, 0, 8, 1, 6][(call as usize / 25 + step) % 6];
+                    let failed = (call * call + call / 7 * step as u64) % 11 < share;
+                    outcomes.push(failed);
+                    let successes = scene.stripes.sum(NAME);
+                    if !failed {
+                        scene.succeed();
+                        continue;
+                    }
+                    let ticket = scene.fail(successes);
+                    let first = outcomes.len().saturating_sub(size as usize);
+                    let mut counts = Counts::default();
+                    for failed in &outcomes[first..] {
+                        counts.add(Kind::new(*failed, false), 1);
+                    }
+                    let passed =
+                        scene.view(Some(size)).window_may_trip(ticket, successes, size, &rules);
+                    let trips = counts.judge(&rules).is_some();
+                    assert_eq!(passed, trips, "{size} {rules:?} {outcomes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_filter_allows_for_as_many_holes_as_the_ring_has_room_for() {
+        let rules = Rules { failure_ppm: 500_000, ..NONE };
+        // Half of the generation failed, and a third of the window: FFF, successes, F.
+        let passes = |successes: u64| {
+            let scene = Scene::new(6, 2);
+            for _ in 0..3 {
+                scene.fail(0);
+            }
+            let ticket = scene.fail(successes);
+            scene.view(Some(6)).window_may_trip(ticket, successes, 6, &rules)
+        };
+        assert_eq!([3, 4].map(passes), [true, false]);
+    }
+
+    #[test]
+    fn the_minimum_is_in_sight_from_as_many_tickets_and_successes_on() {
+        let scene = Scene::new(8, 8);
+        let rules = Rules { failure_ppm: 1, min_calls: 5, ..NONE };
+        let base = scene.marks.next_ticket();
+        let view = scene.view(Some(8));
+        assert!(!view.minimum_in_sight(base + 2, 2, &rules));
+        assert!(view.minimum_in_sight(base + 3, 2, &rules));
+        assert!(view.minimum_in_sight(base, 5, &rules));
+        assert!(!view.minimum_in_sight(base - 3, 4, &rules), "a base ahead of an older counter");
+    }
+
+    #[test]
+    fn a_mark_behind_the_minimum_does_not_judge_it() {
+        let rules = Rules { failure_ppm: 600_000, min_calls: 3, ..NONE };
+        let scene = Scene::new(100, 28);
+        let late = scene.marks.take_ticket();
+        scene.fail(0);
+        for _ in 0..100 {
+            scene.succeed();
+        }
+        // Written late: it stands first all the same, so two of the first three failed.
+        scene.marks.write(late, NAME, Mark { kind: Kind::Failure, before: 100 });
+        let judge = |crossed_at, rules| {
+            let known = Known { skips: false, crossed_at };
+            scene.view(Some(100)).judge_mark(late, known, &rules)
+        };
+        assert_eq!(judge(late, rules), None);
+        assert_eq!(judge(late - 1, rules), None);
+        assert!(judge(late + 1, rules).is_some());
+        assert_eq!(judge(late + 1, Rules { failure_count: 100, ..NONE }), None);
+        assert!(!scene.marks.crossed(NAME), "where no rate is set nobody judges the minimum");
+    }
+
+    #[test]
+    fn once_the_ring_has_gone_round_the_minimum_is_history() {
+        let rules = Rules { failure_ppm: 1_000_000, min_calls: 3, ..NONE };
+        // Six entries in eight slots. `holes` of the last eight tickets are not written.
+        let judge = |failures: u64, holes: u64| {
+            let scene = Scene::new(6, 2);
+            for at in (0..failures).rev() {
+                if at >= 8 || at < 8 - holes {
+                    scene.fail(0);
+                } else {
+                    scene.marks.take_ticket();
+                }
+            }
+            let cause = scene.view(Some(6)).judge_minimum(&rules);
+            assert_eq!(scene.marks.crossed(NAME), cause.is_none());
+            cause
+        };
+        let all = Some(TransitionCause::FailureRate { failures: 3, calls: 3 });
+        assert_eq!(judge(8, 0), all, "all of it is still in the ring");
+        assert_eq!(judge(9, 0), None);
+        assert_eq!(judge(20, 2), None);
+        assert_eq!(judge(20, 3), all, "the base was too low: these are all that there are");
+    }
+
+    #[test]
+    fn limits_on_runs_beyond_the_ring_are_asked_of_the_stripes() {
+        let scene = Scene::new(6, 2);
+        let judge = |run| {
+            let newest = scene.marks.next_ticket();
+            scene.view(None).judge_runs(newest - 1, newest, &Rules { run, ..NONE })
+        };
+        for _ in 0..8 {
+            scene.fail(0);
+        }
+        let trips = |failures| Some(TransitionCause::ConsecutiveFailures { failures });
+        assert_eq!([0, 6, 7].map(judge), [None, trips(8), None]);
+        for counted in 1..=9 {
+            scene.stripes.count_failure(0, NAME, 0, &|| true);
+            assert_eq!(judge(9), if counted < 9 { None } else { trips(9) });
+        }
+    }
+
+    #[test]
+    fn a_run_is_read_from_the_ring_until_it_outgrows_it() {
+        let run = |successes: u64, failures: u64| {
+            let scene = Scene::new(6, 2);
+            for _ in 0..successes {
+                scene.fail(0);
+                scene.succeed();
+            }
+            for _ in 0..failures {
+                scene.fail(successes);
+            }
+            // What no threads would leave, to see who is asked.
+            for _ in 0..50 {
+                scene.stripes.count_failure(0, NAME, successes, &|| true);
+            }
+            scene.view(None).run()
+        };
+        assert_eq!([0, 1, 5].map(|failures| run(0, failures)), [0, 1, 5]);
+        assert_eq!([6, 7, 20].map(|failures| run(0, failures)), [50; 3]);
+        assert_eq!([0, 1, 6, 7].map(|failures| run(1, failures)), [0, 1, 6, 7]);
+        assert_eq!(run(1, 8), 50, "nothing else is left in the ring");
+    }
+
+    #[test]
+    fn the_filter_of_runs_looks_at_the_mark_that_would_be_the_first() {
+        let scene = Scene::new(8, 8);
+        let first = scene.fail(0);
+        let slow = scene.mark(Kind::Slow, 3);
+        scene.fail(3);
+        let last = scene.fail(3);
+        let view = scene.view(None);
+        assert_eq!([1, 2].map(|limit| view.run_may_trip(last, 3, limit)), [true; 2]);
+        assert!(!view.run_may_trip(last, 3, 3), "a slow success stands there");
+        assert!(!view.run_may_trip(slow - 1, 1, 1), "a success stands behind it");
+        assert!(!view.run_may_trip(last, 3, 5) && first == last - 3, "before the generation");
+        assert!(!view.run_may_trip(last, 3, u64::MAX));
+        scene.marks.take_ticket();
+        assert!(view.run_may_trip(last + 1, 3, 1), "a hole may be anything");
+        scene.marks.note_base(NAME.named_generation(), last);
+        assert_eq!([1, 2].map(|limit| view.run_may_trip(last, 3, limit)), [true, false]);
+    }
+
+    #[test]
+    fn what_leaves_a_mark() {
+        for size in [None, Some(1)] {
+            assert!(!View::marks_kind(size, Kind::Plain));
+            assert!(
+                View::marks_kind(size, Kind::Failure) && View::marks_kind(size, Kind::SlowFailure)
+            );
+            assert_eq!(View::marks_kind(size, Kind::Slow), size.is_some());
+        }
     }
 }

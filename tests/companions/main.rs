@@ -10,6 +10,8 @@ mod composition;
 mod fallback;
 mod faults;
 mod policy;
+#[cfg(feature = "pool")]
+mod pool;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 #[cfg(feature = "retry")]

@@ -288,6 +288,13 @@ fn the_same_seed_gives_the_same_waits_and_another_seed_others() {
 }
 
 #[test]
+fn without_a_seed_each_breaker_draws_its_own_waits() {
+    let unseeded = || waits(guarded().open_wait(OpenWait::fixed(secs(1_000)).jitter(0.9)), 30);
+    // Thirty draws of some millions each: that all agree happens to nobody.
+    assert_ne!(unseeded(), unseeded());
+}
+
+#[test]
 fn jitter_grows_with_an_exponential_wait_and_stays_below_the_max() {
     let wait = OpenWait::exponential(secs(1), 2.0, secs(10)).jitter(0.5);
     for seed in 0..50 {

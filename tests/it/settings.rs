@@ -321,6 +321,14 @@ fn a_breaker_has_the_name_it_was_given() {
 }
 
 #[test]
+fn a_builder_shows_its_settings() {
+    let text = format!("{:?}", new().name("payment").failure_rate(0.125).min_calls(77));
+    for part in ["Builder", "payment", "0.125", "77", "Count(100)", "Probes"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn the_builder_builds_on_the_default_clock_too() {
     let breaker = new().build().expect("the defaults are legal");
     assert_eq!(breaker.state(), State::Closed);

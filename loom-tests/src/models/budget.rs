@@ -5,8 +5,8 @@ use crate::race::race3;
 use crate::runner::Model;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("budget::two_take_what_one_pays", 10, two_take_what_one_pays),
-    Model::whole("budget::full_while_one_takes", 10, full_while_one_takes),
+    Model::whole("budget::two_take_what_one_pays", 3_100, two_take_what_one_pays),
+    Model::whole("budget::full_while_one_takes", 2_000, full_while_one_takes),
 ];
 
 /// Half a retry is there, half a one is paid in: one of the two may have it.

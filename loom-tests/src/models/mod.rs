@@ -1,10 +1,14 @@
 //! The models, one file a subject.
 
+mod buckets;
 mod budget;
 mod bulkhead;
+mod clock;
 mod count_window;
 mod generation;
 mod half_open;
+mod marks;
+mod pool;
 mod reading;
 mod ring;
 mod seats;
@@ -18,10 +22,14 @@ pub(crate) const ALL: &[&[Model]] = &[
     half_open::MODELS,
     generation::MODELS,
     count_window::MODELS,
+    marks::MODELS,
     ring::MODELS,
     time_window::MODELS,
+    buckets::MODELS,
     reading::MODELS,
     seats::MODELS,
+    clock::MODELS,
     bulkhead::MODELS,
     budget::MODELS,
+    pool::MODELS,
 ];

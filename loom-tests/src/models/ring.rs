@@ -9,14 +9,15 @@ use crate::window::marks::{Mark, Marks};
 use crate::window::stripes::Stripes;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::whole("ring::late_writer_and_later_lap", 100, late_writer),
-    Model::whole("ring::two_late_writers", 100, two_late_writers),
+    Model::whole("ring::late_writer_and_later_lap", 73, late_writer),
+    Model::whole("ring::two_late_writers", 73, two_late_writers),
     Model::whole("stripes::sum_counts_no_old_generation", 44, sum_of_new_generation),
-    Model::whole("stripes::breaks_count_no_old_generation", 2, breaks_of_new_generation),
-    Model::whole("stripes::run_of_new_generation_is_no_old_one", 2, run_of_new_generation),
-    Model::whole("stripes::run_has_not_the_length_of_the_next", 2, run_of_new_length),
+    Model::whole("stripes::breaks_count_no_old_generation", 44, breaks_of_new_generation),
+    Model::whole("stripes::run_of_new_generation_is_no_old_one", 44, run_of_new_generation),
+    Model::whole("stripes::run_has_not_the_length_of_the_next", 1_800, run_of_new_length),
     Model::whole("stripes::two_seatless_threads", 87, two_seatless),
     Model::whole("stripes::run_is_not_taken_for_a_new_one", 44, run_of_old_length),
+    Model::whole("stripes::seatless_run_of_another_number", 8, seatless_run),
 ];
 
 fn name(generation: u64) -> Word {
@@ -119,6 +120,19 @@ fn run_of_old_length() {
     let (_, run, _) = race(
         stripes,
         |stripes| stripes.count_failure(0, name(0), 1, &|| true),
+        |stripes| stripes.run_after(name(0), 1),
+    );
+    assert!(run <= 1, "the length of an old run is not that of a new one");
+}
+
+fn seatless_run() {
+    let stripes = Stripes::new(0);
+    for _ in 0..3 {
+        stripes.count_failure(SEATLESS, name(0), 0, &|| true);
+    }
+    let (_, run, _) = race(
+        stripes,
+        |stripes| stripes.count_failure(SEATLESS, name(0), 1, &|| true),
         |stripes| stripes.run_after(name(0), 1),
     );
     assert!(run <= 1, "the length of an old run is not that of a new one");

@@ -9,8 +9,8 @@ use crate::window::stripes::Stripes;
 
 pub(crate) const MODELS: &[Model] = &[
     Model::whole("seats::two_claimers", 87, two_claimers),
-    Model::whole("seats::owner_after_owner", 2_800, owner_after_owner),
-    Model::bounded("seats::release_between_two_claims", 3, 1_600, release_between),
+    Model::whole("seats::owner_after_owner", 2_700, owner_after_owner),
+    Model::bounded("seats::release_between_two_claims", 3, 1_500, release_between),
 ];
 
 fn seats() -> Seats {

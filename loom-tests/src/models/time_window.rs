@@ -19,12 +19,12 @@ pub(crate) const MODELS: &[Model] = &[
     Model::bounded(
         "time_window::two_successes_after_a_failure_reach_the_minimum",
         3,
-        6_000,
+        5_900,
         || {
             check(TWO_BUCKETS, rate(400_000, 2), &[F], &[(0, &[S]), (1, &[S])]);
         },
     ),
-    Model::bounded("time_window::seatless_failures_trip", 3, 2_400, || {
+    Model::bounded("time_window::seatless_failures_trip", 3, 2_300, || {
         check(TWO_BUCKETS, rate(1_000_000, 2), &[], &[(SEATLESS, &[F]), (SEATLESS, &[F])]);
     }),
     Model::bounded("time_window::seatless_success_reaches_the_minimum", 3, 710, || {
@@ -33,18 +33,21 @@ pub(crate) const MODELS: &[Model] = &[
     Model::whole("time_window::no_order_demands_a_trip", 9, || {
         check(TWO_BUCKETS, rate(500_000, 2), &[S, S], &[(0, &[F]), (1, &[S])]);
     }),
-    Model::bounded("time_window::totals_are_kept", 3, 1_700, || {
+    Model::bounded("time_window::totals_are_kept", 3, 1_600, || {
         check(TWO_BUCKETS, rate(1_000_000, 2), &[S], &[(0, &[S, F]), (1, &[F, S])]);
     }),
-    Model::bounded("time_window::two_threads_at_a_seam", 3, 1_400, || at_a_seam([0, 1])),
-    Model::bounded("time_window::two_seatless_threads_at_a_seam", 3, 6_000, || {
+    Model::bounded("time_window::two_threads_at_a_seam", 3, 1_300, || at_a_seam([0, 1])),
+    Model::bounded("time_window::two_seatless_threads_at_a_seam", 3, 5_900, || {
         at_a_seam([SEATLESS; 2])
     }),
-    Model::bounded("time_window::two_sides_of_a_seam", 3, 2_200, || two_sides([0, 1])),
-    Model::whole("time_window::two_seatless_sides_of_a_seam", 670, || two_sides([SEATLESS; 2])),
+    Model::bounded("time_window::two_sides_of_a_seam", 3, 2_200, || two_sides([0, 1], F)),
+    Model::bounded("time_window::two_successes_at_a_seam", 3, 2_200, || two_sides([0, 1], S)),
+    Model::bounded("time_window::two_failures_at_a_seam", 3, 4_600, two_failures_at_a_seam),
+    Model::whole("time_window::two_seatless_sides_of_a_seam", 670, || two_sides([SEATLESS; 2], F)),
     Model::bounded("time_window::seatless_late_bucket", 3, 800, seatless_late_bucket),
+    Model::bounded("time_window::two_seatless_late_buckets", 3, 830, two_seatless_late_buckets),
     Model::bounded("time_window::old_window_sees_no_new_count", 3, 3_500, old_window),
-    Model::bounded("time_window::new_generation_sees_no_old_count", 3, 2, new_generation),
+    Model::whole("time_window::new_generation_sees_no_old_count", 1_200, new_generation),
     Model::whole("time_window::new_window_sees_no_old_count", 320, new_window),
 ];
 
@@ -64,13 +67,22 @@ fn at_a_seam(seats: [usize; 2]) {
 }
 
 /// One thread records in the bucket before the seam, another behind it; both are in the window.
-fn two_sides(seats: [usize; 2]) {
+fn two_sides(seats: [usize; 2], kind: Kind) {
     let breaker = Breaker::new(&config(TWO_BUCKETS, NO_RULES));
     let name = breaker.name();
     breaker.record(seats[0], name, S, 0);
-    let record = |seat, now| move |b: &Breaker| b.record(seat, name, F, now);
+    let record = |seat, now| move |b: &Breaker| b.record(seat, name, kind, now);
     let (_, _, breaker) = race(breaker, record(seats[0], 1), record(seats[1], 2));
     assert_eq!(breaker.engine.read(2, 2).counts.calls, 2, "no outcome at a seam is lost");
+}
+
+/// Whoever is the slower one sees both, also if the faster one is in the later bucket.
+fn two_failures_at_a_seam() {
+    let breaker = Breaker::new(&config(TWO_BUCKETS, rate(1_000_000, 2)));
+    let name = breaker.name();
+    let fail = |seat, now| move |b: &Breaker| b.record(seat, name, F, now);
+    let (_, _, breaker) = race(breaker, fail(0, 1), fail(1, 2));
+    assert_eq!(breaker.state(), State::Open, "two failures of one window, two of two calls");
 }
 
 /// E6: a thread that slept since the bucket before the last finds a newer one in its slot.
@@ -80,6 +92,15 @@ fn seatless_late_bucket() {
     let succeed = |now| move |b: &Breaker| b.record(SEATLESS, name, S, now);
     let (_, _, breaker) = race(breaker, succeed(0), succeed(2));
     assert_eq!(breaker.engine.read(2, 2).counts.calls, 1, "an old bucket replaces no newer one");
+}
+
+/// Two buckets of the same slot, neither of which has been counted in before.
+fn two_seatless_late_buckets() {
+    let breaker = Breaker::new(&config(TWO_BUCKETS, NO_RULES));
+    let name = breaker.name();
+    let succeed = |now| move |b: &Breaker| b.record(SEATLESS, name, S, now);
+    let (_, _, breaker) = race(breaker, succeed(2), succeed(4));
+    assert_eq!(breaker.engine.read(4, 4).counts.calls, 1, "an old bucket replaces no newer one");
 }
 
 // ===== buckets by themselves =====

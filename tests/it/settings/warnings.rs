@@ -72,6 +72,7 @@ fn a_rule_that_another_rule_makes_idle_is_a_warning() {
 fn a_rule_that_trips_at_the_first_failure_makes_the_others_idle() {
     let ten = || new().window(Window::count(10)).no_failure_rate();
     warns(ten().consecutive_failures(1).failure_count(5), "failure_count");
+    warns(ten().consecutive_failures(1).failure_count(1), "failure_count");
     warns(ten().consecutive_failures(1).failure_rate(0.5), "failure_rate");
     let timed = || new().window(Window::time(secs(10))).no_failure_rate();
     warns(timed().failure_count(1).consecutive_failures(5), "consecutive_failures");
