@@ -10,6 +10,9 @@ use std::error::Error;
 
 use crate::bulkhead::BulkheadFull;
 use crate::error::{CallError, Rejected};
+use crate::outcome::Outcome;
+#[cfg(feature = "pool")]
+use crate::pool::PoolError;
 use crate::rate_limit::RateLimited;
 use crate::retry::RetryError;
 
@@ -34,6 +37,10 @@ pub enum Refusal {
     Bulkhead(BulkheadFull),
     /// The breaker: the dependency is down, or was a moment ago.
     Breaker(Rejected),
+    /// A thread pool, called from one of its own threads.
+    Inside,
+    /// A thread pool that has been shut down.
+    ShutDown,
 }
 
 impl Refusal {
@@ -41,8 +48,8 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Refusal::RateLimit(limited) => limited.retry_after(),
-            Refusal::Bulkhead(_) => None,
             Refusal::Breaker(rejected) => rejected.retry_after(),
+            Refusal::Bulkhead(_) | Refusal::Inside | Refusal::ShutDown => None,
         }
     }
 }
@@ -53,6 +60,8 @@ impl fmt::Display for Refusal {
             Refusal::RateLimit(limited) => limited.fmt(f),
             Refusal::Bulkhead(full) => full.fmt(f),
             Refusal::Breaker(rejected) => rejected.fmt(f),
+            Refusal::Inside => f.write_str("pool was called from one of its own threads"),
+            Refusal::ShutDown => f.write_str("pool has been shut down"),
         }
     }
 }
@@ -115,6 +124,32 @@ pub trait Failure {
 
     /// Who failed.
     fn failed(&self) -> Failed<&Self::Inner>;
+
+    /// What it says about the dependency: a failure, or nothing where the call was not made.
+    ///
+    /// For a call that goes through layers of its own within another's: their refusals are no failures of the dependency.
+    ///
+    /// ```
+    /// use failfast::{CallError, CircuitBreaker, Failure, Outcome};
+    ///
+    /// let (shop, payment) = (CircuitBreaker::builder().build()?, CircuitBreaker::builder().build()?);
+    /// payment.force_open();
+    /// let outcome = |result: &Result<(), CallError<&str>>| match result {
+    ///     Ok(()) => Outcome::Success,
+    ///     Err(error) => error.outcome(),
+    /// };
+    /// let answer = shop.call_with(outcome, || payment.call(|| Err("card declined")));
+    /// assert!(answer.is_err());
+    /// assert_eq!(shop.snapshot().calls, 0);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    fn outcome(&self) -> Outcome {
+        match self.failed() {
+            Failed::Refused(_) => Outcome::Ignored,
+            Failed::TimedOut(late) if !late.has_begun() => Outcome::Ignored,
+            Failed::TimedOut(_) | Failed::Inner(_) => Outcome::Failure,
+        }
+    }
 }
 
 impl<E> Failure for Failed<E> {
@@ -144,6 +179,22 @@ impl<P: Failure> Failure for RetryError<P> {
     }
 }
 
+#[cfg(feature = "pool")]
+impl<E> Failure for PoolError<E> {
+    type Inner = E;
+
+    fn failed(&self) -> Failed<&E> {
+        match self {
+            PoolError::Rejected(rejected) => Failed::Refused(Refusal::Breaker(*rejected)),
+            PoolError::Full(full) => Failed::Refused(Refusal::Bulkhead(*full)),
+            PoolError::Inside => Failed::Refused(Refusal::Inside),
+            PoolError::ShutDown => Failed::Refused(Refusal::ShutDown),
+            PoolError::TimedOut(late) => Failed::TimedOut(TimedOut { has_begun: late.has_begun() }),
+            PoolError::Inner(error) => Failed::Inner(error),
+        }
+    }
+}
+
 // ===== the fallback =====
 
 /// What to answer instead, by what failed.
@@ -154,6 +205,14 @@ impl<P: Failure> Failure for RetryError<P> {
 /// # use failfast::Fallback;
 /// # fn cached() -> Result<u32, String> { Ok(0) }
 /// Fallback::new().refused(|_| cached()).refused(|_| cached());
+/// ```
+///
+/// And one without any arm, which could answer nothing, is of no type:
+///
+/// ```compile_fail,E0282
+/// # use failfast::{CircuitBreaker, Fallback};
+/// # let breaker = CircuitBreaker::builder().build().unwrap();
+/// let answer = Fallback::new().answer(breaker.call(|| Ok::<_, String>(1)));
 /// ```
 ///
 /// A cached value while the dependency is down, and its own errors as they are:

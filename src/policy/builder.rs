@@ -163,6 +163,9 @@ impl<Rt: RetryLayer + Present, Rl, Bh, Br: BreakerLayer + Present, To, C>
     PolicyBuilder<Rt, Rl, Bh, Br, To, C>
 {
     /// Puts the breaker around the retries, where it hears of each call once: see [the orders](Policy#the-two-orders).
+    ///
+    /// Give the retry a total time: in half-open a permit that is held for longer than the breaker's probe timeout counts as
+    /// lost, and only a total time can be held against that by [`build`](PolicyBuilder::build).
     pub fn breaker_around_retries(self) -> PolicyBuilder<Rt, Rl, Bh, Around<Br>, To, C> {
         let PolicyBuilder { retry, rate_limit, bulkhead, breaker, timeout, clock } = self;
         let breaker = Around(breaker);

@@ -72,7 +72,8 @@ impl<E> PolicyError<E> {
             Failed::Refused(Refusal::Breaker(_)) => Layer::Breaker,
             Failed::TimedOut(_) if self.attempts == 0 => Layer::Retry,
             Failed::TimedOut(_) => Layer::Timeout,
-            Failed::Inner(_) => Layer::Call,
+            // No layer of a policy is a pool.
+            Failed::Refused(Refusal::Inside | Refusal::ShutDown) | Failed::Inner(_) => Layer::Call,
         }
     }
 
@@ -146,6 +147,7 @@ impl<E: Error + 'static> Error for PolicyError<E> {
             Failed::Refused(Refusal::RateLimit(limited)) => Some(limited),
             Failed::Refused(Refusal::Bulkhead(full)) => Some(full),
             Failed::Refused(Refusal::Breaker(rejected)) => Some(rejected),
+            Failed::Refused(refusal) => Some(refusal),
             Failed::TimedOut(late) => Some(late),
             Failed::Inner(error) => Some(error),
         }

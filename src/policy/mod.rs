@@ -67,8 +67,8 @@ use crate::outcome::Outcome;
 ///
 /// # What counts as a failure of the dependency
 ///
-/// What the call gave in time, as it is classified (`Err` is a failure, unless said otherwise); that it gave nothing in
-/// time; that it panicked. A refusal by retry budget, rate limit, bulkhead or breaker never does, nor does an attempt whose
+/// What the call gave in time, as it is classified (`Err` is a failure, unless said otherwise: a call that has layers of
+/// its own inside says it by [`Failure::outcome`](crate::Failure::outcome)); that it gave nothing in time; that it panicked. A refusal by retry budget, rate limit, bulkhead or breaker never does, nor does an attempt whose
 /// deadline was over before it began. With the breaker around the retries, refusals do not hide a failed attempt: the
 /// breaker hears of the last attempt that was made.
 ///
@@ -134,7 +134,8 @@ where
         self.through(&self.endless, by_result, f)
     }
 
-    /// As [`call`](Policy::call), with a fallback for what fails.
+    /// As [`call`](Policy::call), with a fallback for what fails: short for [`Fallback::answer`] of the call's result, which
+    /// is there for the other calls too.
     ///
     /// ```
     /// use failfast::{CircuitBreaker, Fallback, Policy, Refusal};

@@ -48,6 +48,9 @@ fn what_failed_decides() {
             .unwrap()
     });
     assert_eq!(stood_in, [10, 20, 38, 1]);
+    // Who does not look at the error need not name its type.
+    let inferred = Fallback::new().inner(|_| Ok::<_, Infallible>(30)).otherwise(|_| Ok(40));
+    assert_eq!(answers().map(|answer| inferred.answer(answer).unwrap()), [40, 40, 30, 1]);
 }
 
 #[test]

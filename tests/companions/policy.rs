@@ -4,15 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use failfast::clock::{Clock, ManualClock};
 use failfast::policy::{Layer, Off, Timeout};
 use failfast::{
-    Bulkhead, BulkheadReason, CircuitBreaker, Deadline, Failed, Fallback, Jitter, OpenWait,
-    Outcome, Policy, PolicyError, RateLimit, Retry, RetryBudget, RetryStop, State, Window,
+    Bulkhead, BulkheadReason, CircuitBreaker, Deadline, Failed, Failure, Fallback, IsolatedPool,
+    Jitter, OpenWait, Outcome, Policy, PolicyError, PoolError, RateLimit, Retry, RetryBudget,
+    RetryStop, State, Window,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,6 +217,34 @@ fn refusal_that_is_not_begun_gives_a_probe_back() {
         assert_eq!(policy.call(|_| Ok::<_, String>(())), Ok(()), "three places are still there");
     }
     assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn refusals_of_a_policy_within_a_policy_are_told_from_failures() {
+    let clock = ManualClock::new();
+    let (shop, payment) = (breaker(&clock), breaker(&clock));
+    let outer = Policy::builder().breaker(&*shop).clock(clock.clone()).build().unwrap();
+    let inner =
+        Policy::builder().breaker(&*payment).timeout(SECOND).clock(clock.clone()).build().unwrap();
+    let ask = |takes, result: Result<(), ()>| {
+        let by_whom = |result: &Result<(), PolicyError<()>>| match result {
+            Ok(()) => Outcome::Success,
+            Err(error) => error.outcome(),
+        };
+        let answer = outer.call_with(by_whom, |_| {
+            inner.call(|_| {
+                clock.advance(takes);
+                result
+            })
+        });
+        let heard = shop.snapshot();
+        (answer.is_ok(), heard.calls, heard.failures)
+    };
+    assert_eq!(ask(Duration::ZERO, Ok(())), (true, 1, 0));
+    assert_eq!(ask(Duration::ZERO, Err(())), (false, 2, 1));
+    assert_eq!(ask(SECOND, Ok(())), (false, 3, 2), "too late");
+    payment.force_open();
+    assert_eq!(ask(Duration::ZERO, Ok(())), (false, 3, 2), "refused");
 }
 
 #[test]
@@ -560,4 +589,33 @@ fn policies_are_shared_and_unused_layers_take_no_room() {
     assert!(size_of::<Guarded>() <= (breaker + deadline).next_multiple_of(align_of::<Guarded>()));
     assert_eq!(size_of::<Limited>(), size_of::<Duration>() + deadline);
     assert!(size_of::<PolicyError<()>>() <= 32, "{}", size_of::<PolicyError<()>>());
+}
+
+// ===== with a pool inside =====
+
+#[test]
+fn pool_within_a_policy_returns_early_and_its_refusals_are_no_failures() {
+    let clock = ManualClock::new();
+    let breaker = breaker(&clock);
+    let policy = Policy::builder().breaker(&*breaker).build().unwrap();
+    let pool = IsolatedPool::builder().name("payment").threads(1).queue(0).build().unwrap();
+    let (hang, until) = mpsc::channel::<()>();
+    let by_whom = |result: &Result<(), PoolError<&'static str>>| match result {
+        Ok(()) => Outcome::Success,
+        Err(error) => error.outcome(),
+    };
+    let mut hangs = Some(move || until.recv().map_err(|_| "let go"));
+    let late = policy.call_with(by_whom, |_| {
+        pool.call(Duration::from_millis(20), hangs.take().expect("one attempt"))
+    });
+    assert!(matches!(late.unwrap_err().into_inner(), Some(PoolError::TimedOut(_))));
+    assert_eq!(breaker.snapshot().failures, 1, "the caller is back, and the thread still hangs");
+    for _ in 0..9 {
+        let full = policy.call_with(by_whom, |deadline| pool.call_until(deadline, || Ok(())));
+        let error = full.unwrap_err();
+        assert_eq!((error.layer(), error.attempts()), (Layer::Call, 1));
+        assert!(error.into_inner().is_some_and(|error| error.is_full()));
+    }
+    assert_eq!(breaker.snapshot().calls, 1, "a full pool says nothing about the dependency");
+    drop(hang);
 }

@@ -92,8 +92,8 @@ mod repeated {
     fn is_for_good(refusal: &Refusal) -> bool {
         match refusal {
             Refusal::Breaker(rejected) => Rejected::state(rejected) == State::ForcedOpen,
-            Refusal::RateLimit(_) => true,
             Refusal::Bulkhead(_) => false,
+            Refusal::RateLimit(_) | Refusal::Inside | Refusal::ShutDown => true,
         }
     }
 }
