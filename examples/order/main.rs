@@ -116,7 +116,7 @@ const PHASES: [Phase; 10] = [
         shown: |seen| seen.paid == 20 && seen.mails() == 0 && seen.asked[2] < 20,
     },
     Phase {
-        name: "drill: half of the mails fail",
+        name: "drill: 3 of 10 mails fail",
         ill: None,
         orders: 30,
         threads: 4,
@@ -286,7 +286,7 @@ impl Street {
             self.server.turn(service, health);
         }
         if phase.name.starts_with("drill") {
-            self.shop.faults.set_errors(0.5)?;
+            self.shop.faults.set_errors(0.3)?;
         }
         let (left, seen) = (AtomicU32::new(phase.orders), Mutex::new(Seen::default()));
         let customer = || {

@@ -7,6 +7,8 @@ mod budget;
 mod bulkhead;
 mod compose;
 mod composition;
+#[cfg(all(feature = "pool", feature = "rate-limit", feature = "retry"))]
+mod drills;
 mod fallback;
 mod faults;
 mod policy;
