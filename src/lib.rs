@@ -17,7 +17,8 @@
 //! - [`Builder`] sets it up; [`Window`], [`OpenWait`] and [`HalfOpen`] are its three larger settings.
 //! - [`Permit`] and [`OwnedPermit`] are what a granted call holds and consumes when it reports.
 //! - [`clock`] has the sources of time, [`ManualClock`](clock::ManualClock) for your tests among them.
-//! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, comparison with others.
+//! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, patterns, comparison with
+//!   others.
 //!
 //! # States
 //!

@@ -17,3 +17,6 @@ pub mod comparison {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("patterns.md")]
+pub mod patterns {}
