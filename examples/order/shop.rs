@@ -31,8 +31,8 @@ const MAIL: Duration = Duration::from_millis(500);
 pub(crate) const OPEN: Duration = Duration::from_millis(400);
 /// Calls to the inventory at once.
 pub(crate) const PLACES: u32 = 4;
-/// Retries that the shop may make at once, besides one for every five orders.
-pub(crate) const RETRIES: u32 = 10;
+/// Retries that the shop may make at once, besides one for every two orders: much, for a service as flaky as this one.
+pub(crate) const RETRIES: u32 = 4;
 /// Orders whose payment may be pending.
 pub(crate) const QUEUE: usize = 25;
 /// Mails at once; five more each second.
@@ -95,7 +95,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open(server: SocketAddr) -> Result<Shop, ConfigError> {
-        let budget = Arc::new(RetryBudget::new(0.2, RETRIES)?);
+        let budget = Arc::new(RetryBudget::new(0.5, RETRIES)?);
         let retry = Retry::builder()
             .attempts(3)
             .initial(Duration::from_millis(20))
