@@ -84,7 +84,8 @@ impl Model {
 
 /// Runs the models whose names contain one of the arguments, all of them if there is none.
 ///
-/// `--first` starts no further model once one has failed; `--no-floors` holds none against its floor, for a bug that is planted may well leave less to explore. `--more=N` allows every bounded model N
+/// `--first` starts no further model once one has failed; `--no-floors` holds none against its floor, for a bug that is
+/// planted may well leave less to explore. `--more=N` allows every bounded model N
 /// preemptions more: the long run.
 pub fn run() -> ExitCode {
     let (flags, wanted): (Vec<String>, Vec<String>) =
