@@ -20,6 +20,26 @@
 //! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, patterns, comparison with
 //!   others.
 //!
+//! # Around the breaker
+//!
+//! - [`Bulkhead`] bounds how many calls are under way at once; `IsolatedPool` (feature `pool`) runs them on
+//!   threads of their own, which callers can walk away from.
+//! - [`Deadline`] is one absolute end that all attempts share.
+//! - `Retry` (feature `retry`) tries again, within attempts, a deadline and a shared [`RetryBudget`]; `RateLimit` (feature
+//!   `rate-limit`) is a token bucket.
+//! - [`Fallback`] answers by what failed; [`Policy`] puts all of them around one call, in a fixed order.
+//! - [`Faults`] fails, delays and hangs on purpose, for drills.
+//!
+//! # Features
+//!
+//! | feature | brings | costs |
+//! |---|---|---|
+//! | `pool` | `IsolatedPool` | rayon |
+//! | `retry` | `Retry` | backon and fastrand |
+//! | `rate-limit` | `RateLimit` | governor: some twenty small crates |
+//!
+//! None is on by default.
+//!
 //! # States
 //!
 //! *Closed*: every call is granted and its outcome judged by the rules. A rule that is reached *opens* the breaker:

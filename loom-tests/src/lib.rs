@@ -5,7 +5,7 @@
 //! prints how many executions each took. See the README for the bounds and for what each ordering is there for.
 
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports)] // Of the library's sources, the models need the engine only.
+#![allow(dead_code, unused_imports, unexpected_cfgs)] // Of the library's sources, the models need the engine only.
 
 #[path = "../../src/bits.rs"]
 mod bits;

@@ -11,9 +11,6 @@ use std::time::Instant;
 
 use crate::models;
 
-/// Executions of a model that is large: about a second.
-const LARGE: usize = 2_000;
-
 /// One race: the body is run under every schedule.
 #[derive(Clone, Copy)]
 pub(crate) struct Model {
@@ -87,8 +84,8 @@ impl Model {
 
 /// Runs the models whose names contain one of the arguments, all of them if there is none.
 ///
-/// `--first` starts no further model once one has failed; `--small` leaves out the large ones; `--no-floors` holds none
-/// against its floor, for a bug that is planted may well leave less to explore. `--more=N` allows every bounded model N
+/// `--first` starts no further model once one has failed; `--no-floors` holds none against its floor, for a bug that is
+/// planted may well leave less to explore. `--more=N` allows every bounded model N
 /// preemptions more: the long run.
 pub fn run() -> ExitCode {
     let (flags, wanted): (Vec<String>, Vec<String>) =
@@ -96,10 +93,9 @@ pub fn run() -> ExitCode {
     let more = flags.iter().find_map(|flag| flag.strip_prefix("--more="));
     let more = more.map_or(0, |more| more.parse().expect("a number of preemptions"));
     let is_set = |name| flags.iter().any(|flag| flag == name);
-    let (first, small, floors) = (is_set("--first"), is_set("--small"), !is_set("--no-floors"));
+    let (first, floors) = (is_set("--first"), !is_set("--no-floors"));
     let is_wanted = |model: &&Model| {
-        (model.floor < LARGE || !small)
-            && (wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str())))
+        wanted.is_empty() || wanted.iter().any(|part| model.name.contains(part.as_str()))
     };
     let mut left: Vec<Model> = models::ALL.concat().iter().filter(is_wanted).copied().collect();
     // Taken from the end: the small ones first.

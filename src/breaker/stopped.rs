@@ -63,7 +63,11 @@ fn a_transition_that_slept_clears_no_shared_count_of_a_later_generation() {
 /// Closed in generation 2, begun by a thread that stopped between noting the ticket counter and its exchange while a
 /// hundred failures were recorded: its note is a whole ring too low.
 fn begun_by_a_thread_that_slept(failure_ppm: u32, min_calls: u32) -> Engine {
-    let engine = Engine::new(&config(10, failure_ppm, min_calls));
+    begun_late(&config(10, failure_ppm, min_calls))
+}
+
+fn begun_late(config: &Config) -> Engine {
+    let engine = Engine::new(config);
     control(&engine, Target::Plain(State::MetricsOnly));
     let word = engine.load();
     let ticket = engine.window.next_ticket();
@@ -98,6 +102,23 @@ fn a_note_that_is_too_low_hides_no_minimum() {
         record(&engine, SEAT, kind);
     }
     assert_eq!(engine.load().state(), State::Open, "three of five");
+}
+
+#[test]
+fn a_note_that_is_too_low_hides_no_minimum_of_a_window_that_is_all_marks() {
+    let mut config = config(4, 250_000, 4);
+    config.rules.slow_ppm = 1_000_000;
+    config.rules.slow_limit_ns = 5;
+    config.stripes = 2;
+    let engine = begun_late(&config);
+    for kind in [Kind::Failure, Kind::Slow, Kind::Slow] {
+        record(&engine, SEAT, kind);
+    }
+    // A success has counted itself and stops before it judges; it is the fourth call, or the slow one that follows is.
+    let name = engine.load();
+    assert!(engine.window.parts().1.count(1, name, &|| true));
+    record(&engine, SEAT, Kind::Slow);
+    assert_eq!(engine.load().state(), State::Open, "one of the first four failed, in every order");
 }
 
 #[test]

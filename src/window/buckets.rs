@@ -431,8 +431,14 @@ impl Buckets {
     /// of the second, in which no success is missing that happens before one of them (E9). A bucket that was replaced
     /// in between, with its failures in the one reading and its successes in neither, begins this anew.
     ///
-    /// Wait-free: in a window that ends with one bucket every bucket appears once at most, and goes once at most; only
-    /// a clock that leaps to and fro by more than `STEP_BACK_NS` all the while uses the turns up.
+    /// So does a second reading that does not bear the first one out. It mixes two moments: an outcome may be pending in
+    /// the one, and settled, with a success of the same thread behind it, in the other. Only a reading that trips by
+    /// itself nowhere says that some order doesn't.
+    ///
+    /// Wait-free: in a window that ends with one bucket every bucket appears once at most, and goes once at most. A turn
+    /// without that takes a success of another thread that lowers the rate below its limit, and for the next one a failure
+    /// that raises it again; only that, without end, or a clock that leaps to and fro by more than `STEP_BACK_NS` all the
+    /// while, uses the turns up.
     fn confirm(
         &self,
         name: Word,
@@ -450,7 +456,6 @@ impl Buckets {
                 if let Some(cause) = Found::judge_rates(&bad, &good, rules) {
                     return Some(cause);
                 }
-                break;
             }
             bad = good;
         }

@@ -34,6 +34,15 @@ pub(crate) struct Mark {
     pub(crate) before: u64,
 }
 
+/// What stands in the slot of a ticket that has no mark of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    Unwritten,
+    /// This very ticket's mark, of another generation: of the one before, for the base keeps older ones out of sight. All
+    /// tickets of the generation that was asked about are later ones.
+    OtherGeneration,
+}
+
 pub(crate) struct Marks {
     /// The next ticket. Never reset: a ticket names one attempt for ever. A line of its own: every mark changes it.
     next: CachePadded<AtomicU64>,
@@ -140,15 +149,19 @@ impl Marks {
     /// The mark of a ticket, if it is written and of this generation. `near` is a number of successes of about now.
     ///
     /// The ticket is one below what `next_ticket` has told this thread.
-    pub(crate) fn read(&self, ticket: u64, name: Word, near: u64) -> Option<Mark> {
+    pub(crate) fn read(&self, ticket: u64, name: Word, near: u64) -> Result<Mark, Gap> {
         // Relaxed: the entry is all that is read through it. The marks that happen before this one happen before its
         // ticket, so whoever has read the ticket counter sees them (E3).
         let entry = self.slot(ticket).load(Ordering::Relaxed);
         let kind = Kind::ALL[KIND.get(entry) as usize];
-        let written = kind != Kind::Plain
-            && LAP.get(entry) == self.lap(ticket) & LAP.max()
-            && ERA.get(entry) == name.named_generation() & ERA.max();
-        written.then(|| Mark { kind, before: widen(BEFORE.get(entry), BEFORE.width(), near) })
+        let written = kind != Kind::Plain && LAP.get(entry) == self.lap(ticket) & LAP.max();
+        if written && ERA.get(entry) == name.named_generation() & ERA.max() {
+            Ok(Mark { kind, before: widen(BEFORE.get(entry), BEFORE.width(), near) })
+        } else if written {
+            Err(Gap::OtherGeneration)
+        } else {
+            Err(Gap::Unwritten)
+        }
     }
 
     /// The first ticket that may be of this generation.
@@ -237,14 +250,14 @@ mod tests {
         assert_eq!(first, 4, "the first lap is skipped");
         let mark = Mark { kind: Kind::SlowFailure, before: u64::MAX - 3 };
         marks.write(first, name(5), mark);
-        assert_eq!(marks.read(first, name(5), u64::MAX), Some(mark));
-        assert_eq!(marks.read(first, name(4), u64::MAX), None);
+        assert_eq!(marks.read(first, name(5), u64::MAX), Ok(mark));
+        assert_eq!(marks.read(first, name(4), u64::MAX), Err(Gap::OtherGeneration));
         assert_eq!(
             marks.read(first + 4, name(5), u64::MAX),
-            None,
+            Err(Gap::Unwritten),
             "a lap later it is another ticket"
         );
-        assert_eq!(marks.read(first + 1, name(5), u64::MAX), None, "never written");
+        assert_eq!(marks.read(first + 1, name(5), u64::MAX), Err(Gap::Unwritten), "never written");
     }
 
     #[test]
@@ -257,8 +270,8 @@ mod tests {
             marks.write(ticket, name(0), mark(ticket));
         }
         marks.write(late, name(0), mark(1));
-        assert_eq!(marks.read(late, name(0), 1), None);
-        assert_eq!(marks.read(late + 4, name(0), 1), Some(mark(late + 4)));
+        assert_eq!(marks.read(late, name(0), 1), Err(Gap::Unwritten));
+        assert_eq!(marks.read(late + 4, name(0), 1), Ok(mark(late + 4)));
     }
 
     #[test]
@@ -312,7 +325,7 @@ mod tests {
             let marks = Marks::new(slots, 0);
             let ticket = marks.take_ticket();
             marks.write(ticket, name(0), Mark { kind: Kind::Failure, before: 0 });
-            let read = |lap| marks.read(ticket + lap * slots as u64, name(0), 0).is_some();
+            let read = |lap| marks.read(ticket + lap * slots as u64, name(0), 0).is_ok();
             let read: Vec<u64> = (0..=4_096).filter(|lap| read(*lap)).collect();
             assert_eq!(read, [0, 4_096], "{slots} slots");
         }

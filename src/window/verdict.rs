@@ -12,7 +12,7 @@ use crate::breaker::state::Word;
 use crate::event::TransitionCause;
 use crate::sync::{fence, Ordering};
 use crate::window::counts::{Counts, Kind};
-use crate::window::marks::{Mark, Marks};
+use crate::window::marks::{Gap, Mark, Marks};
 use crate::window::stripes::Stripes;
 
 /// How many marks back the filter looks first. Eight share a cache line, so four are on this mark's own more often than
@@ -48,12 +48,14 @@ struct Walk<'v, 'a> {
     end: u64,
     settled: u64,
     unwritten: u64,
+    /// A mark of the generation before was met: there is nothing of this one below it.
+    met_the_one_before: bool,
 }
 
 impl<'v, 'a> Walk<'v, 'a> {
     /// `settled` bounds what every entry below `from` may claim: the successes at the end of the window, or no bound.
     fn new(view: &'v View<'a>, from: u64, end: u64, settled: u64) -> Self {
-        Walk { view, ticket: from, end, settled, unwritten: 0 }
+        Walk { view, ticket: from, end, settled, unwritten: 0, met_the_one_before: false }
     }
 }
 
@@ -64,11 +66,15 @@ impl Iterator for Walk<'_, '_> {
         while self.ticket > self.end {
             self.ticket -= 1;
             match self.view.marks.read(self.ticket, self.view.name, self.view.near) {
-                Some(mark) => {
+                Ok(mark) => {
                     self.settled = self.settled.min(mark.before);
                     return Some((self.ticket, Mark { before: self.settled, ..mark }));
                 }
-                None => self.unwritten += 1,
+                Err(Gap::Unwritten) => self.unwritten += 1,
+                Err(Gap::OtherGeneration) => {
+                    self.met_the_one_before = true;
+                    self.end = self.ticket;
+                }
             }
         }
         None
@@ -179,8 +185,8 @@ impl View<'_> {
             return false;
         };
         match self.marks.read(oldest, self.name, self.near) {
-            Some(mark) => (marks - 1).saturating_add(before.saturating_sub(mark.before)) < size,
-            None => true,
+            Ok(mark) => (marks - 1).saturating_add(before.saturating_sub(mark.before)) < size,
+            Err(_) => true,
         }
     }
 
@@ -238,20 +244,23 @@ impl View<'_> {
         fence(Ordering::SeqCst);
         let newest = self.marks.next_ticket();
         let oldest = self.oldest(newest);
-        let marks = || Walk::new(self, newest, oldest, u64::MAX).map(|(_, mark)| mark);
+        let walk = || Walk::new(self, newest, oldest, u64::MAX);
         let is_inside = |mark: &Mark| mark.before <= successes;
         // Bounded: another turn needs an entry below `newest` that was written late, once for every other thread, or
         // overwritten by a newer ticket, once for every slot.
         loop {
             let (mut all, mut written) = (0, 0);
-            for mark in marks() {
+            let mut marks = walk();
+            for (_, mark) in marks.by_ref() {
                 all += 1;
                 written += u64::from(is_inside(&mark));
             }
             if written + successes < min {
                 return None;
             }
-            let gone_round = newest - self.marks.base(self.name).min(newest) > self.marks.slots();
+            // By the base, which may be too low by more than a ring, it may seem so though it has just begun.
+            let gone_round = !marks.met_the_one_before
+                && newest - self.marks.base(self.name).min(newest) > self.marks.slots();
             if gone_round && all >= self.marks.slots() - self.marks.spare() {
                 // The first marks went with the lap; the minimum was judged a window ago.
                 self.marks.set_crossed(self.name, newest);
@@ -259,7 +268,7 @@ impl View<'_> {
             }
             let mut first = Counts::default();
             let mut above = 0;
-            for mark in marks().filter(is_inside) {
+            for (_, mark) in walk().filter(|(_, mark)| is_inside(mark)) {
                 above += 1;
                 let position = (written + mark.before).saturating_sub(above);
                 if position < min {
@@ -323,8 +332,8 @@ impl View<'_> {
             return false;
         };
         match self.marks.read(oldest, self.name, self.near) {
-            Some(mark) => mark.kind.failed() && mark.before >= before,
-            None => true,
+            Ok(mark) => mark.kind.failed() && mark.before >= before,
+            Err(_) => true,
         }
     }
 

@@ -24,6 +24,14 @@ pub(crate) const MODELS: &[Model] = &[
             check(TWO_BUCKETS, rate(400_000, 2), &[F], &[(0, &[S]), (1, &[S])]);
         },
     ),
+    Model::bounded(
+        "time_window::success_between_a_failure_and_the_next_success",
+        3,
+        110_000,
+        || {
+            check(ONE_BUCKET, rate(500_000, 2), &[], &[(0, &[S]), (1, &[F, S])]);
+        },
+    ),
     Model::bounded("time_window::seatless_failures_trip", 3, 2_300, || {
         check(TWO_BUCKETS, rate(1_000_000, 2), &[], &[(SEATLESS, &[F]), (SEATLESS, &[F])]);
     }),
@@ -53,6 +61,8 @@ pub(crate) const MODELS: &[Model] = &[
 
 /// Buckets of one nanosecond: the instant is the bucket's number.
 const TWO_BUCKETS: WindowConfig = WindowConfig::Time { length_ns: 2, buckets: 2 };
+
+const ONE_BUCKET: WindowConfig = WindowConfig::Time { length_ns: 1, buckets: 1 };
 
 /// Both threads replace a bucket of two successes by one of the same slot.
 fn at_a_seam(seats: [usize; 2]) {

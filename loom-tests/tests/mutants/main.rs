@@ -2,7 +2,7 @@
 //!
 //! Without arguments: the planted bugs, each of which its own model must catch. With `--all`: every ordering weakened,
 //! every exchange's check dropped, every comparison of generations, numbers and laps made blind; the table is printed
-//! in Markdown. `--small` leaves out the large models; other arguments are parts of the names of the mutants wanted.
+//! in Markdown. Other arguments are parts of the names of the mutants wanted.
 
 mod copy;
 mod planted;
@@ -78,9 +78,8 @@ fn main() -> ExitCode {
     let all = mutants.iter().any(|mutant| mutant.models.is_empty());
     let models: Vec<&str> =
         mutants.iter().filter(|_| !all).flat_map(|mutant| mutant.models).copied().collect();
-    let small: &[&str] = if is_set("--small") { &["--small"] } else { &[] };
     let begun = Instant::now();
-    if let Found::Noticed(by) = copy.hold(&[&models, small].concat()) {
+    if let Found::Noticed(by) = copy.hold(&models) {
         println!("FAILED {by}: it notices a bug where none is planted");
         return ExitCode::FAILURE;
     }
@@ -89,7 +88,7 @@ fn main() -> ExitCode {
     for mutant in &mutants {
         let Mutant { site, edges, what, .. } = mutant;
         copy.write(&mutant.texts);
-        let found = copy.hold(&[mutant.models, small].concat());
+        let found = copy.hold(mutant.models);
         let noticed = match (found, survivors::reason(site, what)) {
             (Found::Noticed(by), reason) => {
                 killed += 1;
