@@ -8,6 +8,7 @@ mod half_open;
 mod marks;
 mod reading;
 mod ring;
+mod rules;
 mod seats;
 mod state;
 mod time_window;
@@ -23,6 +24,7 @@ pub(crate) const ALL: &[&[Model]] = &[
     ring::MODELS,
     time_window::MODELS,
     buckets::MODELS,
+    rules::MODELS,
     reading::MODELS,
     seats::MODELS,
     clock::MODELS,
