@@ -114,15 +114,21 @@ pub(crate) struct Buckets {
 struct Found {
     settled: Counts,
     pending: Counts,
+    /// Those of the pending ones that are in the last bucket of the window.
+    latest: Counts,
     /// A sum of scattered numbers, one for each bucket that is in the window: the same twice if the same buckets were,
     /// but for a chance of 2^-64.
     members: u64,
 }
 
 impl Found {
-    fn add(&mut self, kind: Kind, settled: u64, pending: u64) {
+    /// Adds outcomes of one bucket; `last`: of the one that the window ends with.
+    fn add(&mut self, kind: Kind, settled: u64, pending: u64, last: bool) {
         self.settled.add(kind, settled);
         self.pending.add(kind, pending);
+        if last {
+            self.latest.add(kind, pending);
+        }
     }
 
     fn add_member(&mut self, index: usize) {
@@ -140,57 +146,28 @@ impl Found {
     }
 
     /// The rates' verdict on the bad outcomes of one reading among the good ones of another, or of the same.
+    ///
+    /// Each rate is judged in the order of the pending outcomes that is most likely to reach it: the bad ones first, and
+    /// of the good ones no more than the minimum lacks. That order exists. And if no thread finds that one trips, there
+    /// is a single order in which none of the rules does, which would not follow if each were judged in the order that
+    /// is mildest for it.
     fn judge_rates(bad: &Found, good: &Found, rules: &Rules) -> Option<TransitionCause> {
         let reached = |ppm: u32, part: fn(&Counts) -> u64| {
-            let mix = |bad: &Counts, good: &Counts| Split {
-                bad: part(bad),
-                good: good.calls - part(good),
-            };
-            Split::in_mildest_order(
-                mix(&bad.settled, &good.settled),
-                mix(&bad.pending, &good.pending),
-                ppm,
-                rules.min_calls.into(),
-            )
+            let goods = |counts: &Counts| counts.calls - part(counts);
+            let bads = part(&bad.settled) + part(&bad.pending);
+            let least = bads + goods(&good.settled);
+            let most = least + goods(&good.pending);
+            // The window is what it is from the first outcome in its last bucket on; the settled ones there were judged
+            // by their own threads, in windows that a clock that steps back may have changed since.
+            let begun = part(&bad.latest) > 0;
+            let calls = (least + u64::from(!begun)).min(most).max(rules.min_calls.into());
+            (calls <= most && reaches(ppm.into(), bads, calls)).then_some((bads, calls))
         };
         if let Some((failures, calls)) = reached(rules.failure_ppm, |counts| counts.failures) {
             return Some(TransitionCause::FailureRate { failures, calls });
         }
         let (slow_calls, calls) = reached(rules.slow_ppm, |counts| counts.slow)?;
         Some(TransitionCause::SlowRate { slow_calls, calls })
-    }
-}
-
-/// Outcomes as one rate sees them.
-#[derive(Clone, Copy)]
-struct Split {
-    bad: u64,
-    good: u64,
-}
-
-impl Split {
-    /// The bad outcomes and the calls with which a rate is reached in the order of the pending ones that is least
-    /// likely to reach it.
-    ///
-    /// If that trips, every order does; if no thread finds that it does, there is an order in which none trips. The
-    /// settled outcomes were judged by their own threads; so it is asked what the window is from the first pending
-    /// outcome on, and from the minimum on, when the good ones come first.
-    fn in_mildest_order(
-        settled: Split,
-        pending: Split,
-        ppm: u32,
-        min_calls: u64,
-    ) -> Option<(u64, u64)> {
-        let (done, bad) = (settled.bad + settled.good, settled.bad + pending.bad);
-        let calls = done + pending.bad + pending.good;
-        if calls < min_calls {
-            return None;
-        }
-        let from = (done + 1).max(min_calls).min(calls);
-        let forced = (from - done.min(from)).saturating_sub(pending.good).min(pending.bad);
-        [(settled.bad + forced, from), (bad, calls)]
-            .into_iter()
-            .find(|&(bad, calls)| reaches(ppm.into(), bad, calls))
     }
 }
 
@@ -332,11 +309,17 @@ impl Buckets {
     /// Counts a success that can change no verdict: the whole hot path of a time window.
     ///
     /// `false`, with nothing counted, when it is the thread's first outcome in this bucket, or the minimum was not
-    /// reached when it last looked.
+    /// reached when it last looked. `before` is called right before the count.
     ///
     /// Wait-free: five loads and a store, no locked instruction, no line that another thread's success touches.
     #[inline]
-    pub(crate) fn count_warm(&self, seat: usize, name: Word, now: u64) -> bool {
+    pub(crate) fn count_warm(
+        &self,
+        seat: usize,
+        name: Word,
+        now: u64,
+        before: impl FnOnce(),
+    ) -> bool {
         let Some(stripe) = self.stripes.get(seat) else {
             return false;
         };
@@ -350,6 +333,7 @@ impl Buckets {
         let Some(bucket) = stripe.buckets.get(slot) else {
             return false;
         };
+        before();
         let count = &bucket.counts[Kind::Plain as usize];
         let next = count.load(Ordering::Relaxed).wrapping_add(ONE);
         // E9: as in `turn_to`.
@@ -388,8 +372,8 @@ impl Buckets {
             return self.settle_shared(name, at, kind);
         };
         let count = &stripe.buckets[at.slot].counts[kind as usize];
-        // E9: as in `turn_to`. That it was judged is all that "settled" says: whoever reads it relies on nothing that
-        // its thread did meanwhile.
+        // E9: as in `turn_to`; and who finds this one settled finds what its thread did until now: it has judged, and
+        // has its place among the runs.
         count.store(count.load(Ordering::Relaxed) & !UNSETTLED, Ordering::Release);
         let start = self.grid.start(at.number);
         let length = if warm { self.grid.start(at.number + 1) - start } else { 0 };
@@ -414,8 +398,9 @@ impl Buckets {
         // after it: at least one of them sees both.
         fence(Ordering::SeqCst);
         let (found, newest) = self.find(name, number, Some(seat));
+        // Its own outcome, and those that were judged before: whoever counts a success that is warm for this finds them.
+        let reached = found.settled.calls + 1 >= u64::from(rules.min_calls);
         let cause = self.confirm(name, number, found, rules);
-        let reached = found.total().calls >= u64::from(rules.min_calls);
         if cause.is_some() || newest <= number || !self.grid.holds(newest, number) {
             return (reached, cause);
         }
@@ -502,7 +487,7 @@ impl Buckets {
                 found.add_member(index * stripe.buckets.len() + slot);
                 for (kind, count) in Kind::ALL.into_iter().zip(counts) {
                     let pending = count & UNSETTLED;
-                    found.add(kind, count / ONE - pending, pending);
+                    found.add(kind, count / ONE - pending, pending, number == last);
                 }
             }
         }
@@ -553,9 +538,8 @@ impl Buckets {
         let mut seen = word.load(Ordering::Relaxed);
         while HASH.get(seen) == hash && PENDING.get(seen) > 0 {
             let next = PENDING.set(seen, PENDING.get(seen) - 1);
-            // Relaxed: this continues the release sequence of the exchange that counted, and adds nothing to it that a
-            // reader relies on; see `settle`.
-            match word.compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // E9: as in `settle`.
+            match word.compare_exchange(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -584,7 +568,7 @@ impl Buckets {
             for (kind, word) in Kind::ALL.into_iter().zip(words) {
                 if word != 0 && HASH.get(word) == hash {
                     let pending = PENDING.get(word);
-                    found.add(kind, COUNT.get(word) - pending, pending);
+                    found.add(kind, COUNT.get(word) - pending, pending, number == last);
                 }
             }
         }
@@ -726,23 +710,22 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_outcomes_are_judged_in_their_mildest_order() {
+    fn overlapping_outcomes_are_judged_in_the_order_that_trips_if_one_does() {
         let judge = |settled: [u64; 2], pending: [u64; 2]| {
             let mut found = Found::default();
-            found.add(Kind::Plain, settled[0], pending[0]);
-            found.add(Kind::Failure, settled[1], pending[1]);
+            found.add(Kind::Plain, settled[0], pending[0], true);
+            found.add(Kind::Failure, settled[1], pending[1], true);
             Found::judge_rates(&found, &found, &RULES)
         };
-        // One failure, then three overlapping successes: every order trips at one of two.
+        // One failure, then three overlapping successes: each order trips at one of two.
         let cause = TransitionCause::FailureRate { failures: 1, calls: 2 };
         assert_eq!(judge([0, 1], [3, 0]), Some(cause));
         // The successes were first and are done: no order trips.
         assert_eq!(judge([3, 0], [0, 1]), None);
         assert_eq!(judge([3, 1], [1, 0]), None);
-        // A failure that overlaps four successes may come last.
-        assert_eq!(judge([0, 0], [4, 1]), None);
-        // Two of them trip even so.
-        let cause = TransitionCause::FailureRate { failures: 2, calls: 5 };
+        // A failure that overlaps four successes may come first.
+        assert_eq!(judge([0, 0], [4, 1]), Some(cause));
+        let cause = TransitionCause::FailureRate { failures: 2, calls: 2 };
         assert_eq!(judge([0, 0], [3, 2]), Some(cause));
     }
 
@@ -781,21 +764,18 @@ mod tests {
     }
 
     #[test]
-    fn what_every_order_of_the_pending_outcomes_demands_is_found_and_nothing_else() {
-        /// Whether some prefix trips, in every order of so many good and bad outcomes behind those that are settled.
-        fn always(good: u64, bad: u64, calls: u64, failures: u64, rules: &Rules) -> bool {
+    fn what_some_order_of_the_pending_outcomes_demands_is_found_and_nothing_else() {
+        /// Whether some prefix trips, in some order of so many good and bad outcomes behind those that are settled.
+        fn sometimes(good: u64, bad: u64, calls: u64, failures: u64, rules: &Rules) -> bool {
             let trips = |calls, failures| {
                 calls >= u64::from(rules.min_calls)
                     && reaches(rules.failure_ppm.into(), failures, calls)
             };
-            if good + bad == 0 {
-                return false;
-            }
             let then = |good, bad, failed: u64| {
                 let (calls, failures) = (calls + 1, failures + failed);
-                trips(calls, failures) || always(good, bad, calls, failures, rules)
+                trips(calls, failures) || sometimes(good, bad, calls, failures, rules)
             };
-            (good == 0 || then(good - 1, bad, 0)) && (bad == 0 || then(good, bad - 1, 1))
+            (good > 0 && then(good - 1, bad, 0)) || (bad > 0 && then(good, bad - 1, 1))
         }
         for (failure_ppm, min_calls) in [(400_000, 1), (400_000, 4), (500_000, 6), (1_000_000, 2)] {
             let rules = Rules { failure_ppm, min_calls, ..RULES };
@@ -806,10 +786,10 @@ mod tests {
                 if pending_good + pending_bad == 0 {
                     continue;
                 }
-                let expected = always(pending_good, pending_bad, good + bad, bad, &rules);
+                let expected = sometimes(pending_good, pending_bad, good + bad, bad, &rules);
                 let mut found = Found::default();
-                found.add(Kind::Plain, good, pending_good);
-                found.add(Kind::Failure, bad, pending_bad);
+                found.add(Kind::Plain, good, pending_good, true);
+                found.add(Kind::Failure, bad, pending_bad, true);
                 let cause = Found::judge_rates(&found, &found, &rules);
                 assert_eq!(cause.is_some(), expected, "{found:?} {rules:?}");
                 if let Some(TransitionCause::FailureRate { failures, calls }) = cause {
@@ -817,17 +797,17 @@ mod tests {
                     assert!(reaches(failure_ppm.into(), failures, calls));
                 }
                 let mut found = Found::default();
-                found.add(Kind::Plain, good, pending_good);
-                found.add(Kind::Slow, bad, pending_bad);
+                found.add(Kind::Plain, good, pending_good, true);
+                found.add(Kind::Slow, bad, pending_bad, true);
                 let cause = Found::judge_rates(&found, &found, &slow);
                 assert_eq!(cause.is_some(), expected, "{found:?} {slow:?}");
             }
         }
         let total = Counts { calls: 14, failures: 6, slow: 10, slow_failures: 2 };
         let mut found = Found::default();
-        found.add(Kind::Slow, 3, 5);
-        found.add(Kind::Failure, 1, 3);
-        found.add(Kind::SlowFailure, 2, 0);
+        found.add(Kind::Slow, 3, 5, true);
+        found.add(Kind::Failure, 1, 3, true);
+        found.add(Kind::SlowFailure, 2, 0, true);
         assert_eq!(found.total(), total);
     }
 
@@ -852,9 +832,9 @@ mod tests {
         let buckets = Buckets::new(Grid::new(30, 3), 2);
         record(&buckets, 0, 15, Kind::Failure);
         record(&buckets, 0, 5, Kind::Failure);
-        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None), "one call of two");
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES).1, None, "one call of two");
         record(&buckets, 1, 15, Kind::Plain);
-        assert_eq!(buckets.judge(0, name(0), 5, &RULES), (false, None));
+        assert_eq!(buckets.judge(0, name(0), 5, &RULES).1, None);
         assert!(buckets.judge(9, name(0), 5, &RULES).1.is_some(), "to others it is ahead");
     }
 

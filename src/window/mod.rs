@@ -108,14 +108,13 @@ impl Window {
     #[inline]
     pub(crate) fn count_warm(&self, seat: usize, name: Word, now: u64) -> bool {
         match &self.kind {
-            Kinds::Time { buckets, runs } => {
-                let counted = buckets.count_warm(seat, name, now);
-                if counted && *runs {
-                    // Cannot fail: this thread has a stripe of its own, or nothing would have been counted above.
+            // Among the runs first: who finds it in its bucket counts it there as well.
+            Kinds::Time { buckets, runs } => buckets.count_warm(seat, name, now, || {
+                if *runs {
+                    // Cannot fail: this thread has a stripe of its own.
                     self.stripes.count(seat, name, &|| true);
                 }
-                counted
-            }
+            }),
             _ => self.stripes.count_warm(seat, name),
         }
     }
@@ -143,19 +142,14 @@ impl Window {
     pub(crate) fn record(&self, record: &Record<'_>) -> Option<Verdict> {
         match &self.kind {
             Kinds::Time { buckets, runs } => {
-                let by_run = match (*runs, record.kind.failed()) {
-                    (false, _) => None,
-                    (true, true) => self.record_mark(record, None)?,
-                    (true, false) => {
-                        self.count_success(record).then_some(())?;
-                        None
-                    }
-                };
-                match self.record_in_bucket(record, buckets, by_run) {
-                    // The run has counted it, and others may have judged it there: it is not stale.
-                    None if *runs => Some(Verdict { cause: by_run, settle: None }),
-                    verdict => verdict,
+                let mut verdict = self.record_in_bucket(record, buckets)?;
+                if *runs {
+                    // After the bucket, and before it is settled: so the order of the runs is one in which the rates
+                    // were judged. Once in its bucket the outcome is not stale, whatever the run finds.
+                    let by_run = self.record_in_run(record);
+                    verdict.cause = verdict.cause.or(by_run);
                 }
+                Some(verdict)
             }
             Kinds::Count { size } => {
                 let size = Some(*size);
@@ -186,24 +180,28 @@ impl Window {
         }
     }
 
-    fn record_in_bucket(
-        &self,
-        record: &Record<'_>,
-        buckets: &Buckets,
-        by_run: Option<TransitionCause>,
-    ) -> Option<Verdict> {
+    fn record_in_bucket(&self, record: &Record<'_>, buckets: &Buckets) -> Option<Verdict> {
         let Record { seat, name, now, kind, rules, .. } = *record;
         let at = match buckets.count(seat, name, now, kind, record.still_current) {
             Placed::Here(at) => Some(at),
             Placed::Nowhere => None,
             Placed::Over => return None,
         };
-        let (warm, by_window) = match record.judging {
+        let (warm, cause) = match record.judging {
             Judging::Judge => buckets.judge(seat, name, now, rules),
             Judging::CountOnly => (true, None),
         };
         let warm = warm || !rules.has_rate();
-        Some(Verdict { cause: by_window.or(by_run), settle: at.map(|at| (at, kind, warm)) })
+        Some(Verdict { cause, settle: at.map(|at| (at, kind, warm)) })
+    }
+
+    /// Counts an outcome of a time window among the runs of failures and judges them.
+    fn record_in_run(&self, record: &Record<'_>) -> Option<TransitionCause> {
+        if record.kind.failed() {
+            return self.record_mark(record, None).flatten();
+        }
+        self.count_success(record);
+        None
     }
 
     fn count_success(&self, record: &Record<'_>) -> bool {

@@ -35,10 +35,6 @@ use crate::plan::Window;
 /// Calls tried before the search gives up: some seconds. A history that can be explained takes few more than it has.
 const PATIENCE: usize = 2_000_000;
 
-/// Whether a time window's sums are those of one moment. They are not yet: see the findings in the README. As long as this
-/// is false, a trip of a time window need not be demanded; that none is missing is checked all the same.
-const TIME_WINDOWS_SUM_EXACTLY: bool = false;
-
 /// An order that explains a history.
 #[derive(Clone, Debug, Default)]
 pub struct Explained {
@@ -336,9 +332,7 @@ impl Search<'_> {
     /// with the report that demands it.
     fn trip(&self, done: Set, oracle: &Oracle<ManualClock>) -> Option<(Oracle<ManualClock>, bool)> {
         let demanded = self.so_far.demanded;
-        if demanded.is_none() && (TIME_WINDOWS_SUM_EXACTLY || !self.by_time) {
-            return None;
-        }
+        demanded?;
         let next = self.next_change(oracle.generation()).filter(|next| by_rule(next.change))?;
         if done >> next.by & 1 == 0 {
             return None;

@@ -60,7 +60,7 @@ fn new_counts() {
         filled(0, &[S, S, S]),
         |buckets| {
             record(buckets, 0, 2, S);
-            assert!(buckets.count_warm(0, NAME, 2), "warm, as settled");
+            assert!(buckets.count_warm(0, NAME, 2, || ()), "warm, as settled");
         },
         |buckets| buckets.counts(NAME, 1).calls,
     );

@@ -11,6 +11,7 @@ mod marks;
 mod pool;
 mod reading;
 mod ring;
+mod rules;
 mod seats;
 mod state;
 mod time_window;
@@ -26,6 +27,7 @@ pub(crate) const ALL: &[&[Model]] = &[
     ring::MODELS,
     time_window::MODELS,
     buckets::MODELS,
+    rules::MODELS,
     reading::MODELS,
     seats::MODELS,
     clock::MODELS,

@@ -137,7 +137,7 @@ fn old_window() {
         two_successes(),
         |buckets| {
             record(buckets, 2, S);
-            assert!(buckets.count_warm(0, NAME, 2), "warm, as settled");
+            assert!(buckets.count_warm(0, NAME, 2, || ()), "warm, as settled");
         },
         |buckets| buckets.counts(NAME, 1).calls,
     );
