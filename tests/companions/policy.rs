@@ -318,7 +318,7 @@ fn result_that_comes_too_late_is_a_timeout_and_a_failure() {
         assert_eq!(error.to_string(), "call timed out");
         assert_eq!(breaker.snapshot().failures, number as u64 + 1);
     }
-    // Whatever the classification, which is not asked.
+    // Whatever the classification, which is not asked of a success.
     let answer = policy.call_with(
         |_| panic!("a late result is not judged"),
         |_| {
@@ -330,6 +330,24 @@ fn result_that_comes_too_late_is_a_timeout_and_a_failure() {
     breaker.half_open();
     assert!(takes(2 * SECOND, Ok(())).is_err());
     assert_eq!(breaker.state(), State::Open, "a late success of a probe opens again");
+}
+
+#[test]
+fn late_error_that_says_nothing_about_the_dependency_is_handed_on() {
+    let clock = ManualClock::new();
+    let breaker = breaker(&clock);
+    let policy =
+        Policy::builder().breaker(&*breaker).timeout(SECOND).clock(clock.clone()).build().unwrap();
+    let answer = policy.call_with(
+        |_| Outcome::Ignored,
+        |_| {
+            clock.advance(SECOND);
+            Err::<(), _>("full")
+        },
+    );
+    assert_eq!(answer.unwrap_err().into_inner(), Some("full"));
+    let seen = breaker.snapshot();
+    assert_eq!((seen.calls, seen.failures), (0, 0), "a refusal within is no failure");
 }
 
 #[test]

@@ -72,9 +72,14 @@ impl TimeoutLayer for Timeout {
         }
         let end = deadline.within(self.0);
         let result = call(&end);
-        if end.is_over() {
-            return (Err(Failed::TimedOut(TimedOut::BEGUN)), Outcome::Failure);
+        if !end.is_over() {
+            return judged(result, classify);
         }
-        judged(result, classify)
+        // An error that says nothing about the dependency says no more for being late: the refusal of a layer within is no
+        // failure.
+        if result.is_err() && classify(&result) == Outcome::Ignored {
+            return (result.map_err(Failed::Inner), Outcome::Ignored);
+        }
+        (Err(Failed::TimedOut(TimedOut::BEGUN)), Outcome::Failure)
     }
 }
