@@ -76,7 +76,7 @@ use crate::outcome::Outcome;
 ///
 /// The layer sets the deadline that the call is given: that far from now, but no later than the call's own deadline. It
 /// interrupts nothing. A result that comes after the deadline, though it be a success, is dropped and becomes
-/// [`TimedOut`], which the breaker counts as a failure. What must not be lost (a receipt) the call itself has to keep.
+/// [`TimedOut`], which the breaker counts as a failure; only an error that is classified as ignored is handed on as it is. What must not be lost (a receipt) the call itself has to keep.
 /// Only a pool of its own lets the caller go on in time.
 ///
 /// # Progress
