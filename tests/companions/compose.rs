@@ -545,6 +545,7 @@ impl Twin {
         let end = end.map_or(now + limit, |end| end.min(now + limit));
         match self.made(Some(end), script) {
             PANIC => PANIC,
+            ignored @ (Err(_), Outcome::Ignored) => ignored,
             _ if self.clock.now() >= end => {
                 (Err(Some(Said::TimedOut { has_begun: true })), Outcome::Failure)
             }
