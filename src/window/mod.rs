@@ -270,7 +270,8 @@ impl Window {
         match &self.kind {
             Kinds::Time { buckets, .. } => buckets.counts(name, now),
             Kinds::Count { size } => {
-                self.view(name, Some(*size), self.stripes.sum(name)).counts(*size)
+                let newest = self.marks.next_ticket();
+                self.view(name, Some(*size), self.stripes.sum(name)).counts(newest, *size)
             }
             Kinds::Consecutive => Counts::default(),
         }

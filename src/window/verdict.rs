@@ -340,8 +340,9 @@ impl View<'_> {
     // ===== readings =====
 
     /// The window as it stands; exact at rest.
-    pub(crate) fn counts(&self, size: u64) -> Counts {
-        let newest = self.marks.next_ticket();
+    ///
+    /// `newest` was read before the successes that are near: so what happened before a mark is counted with it (E3).
+    pub(crate) fn counts(&self, newest: u64, size: u64) -> Counts {
         self.count_window(newest - 1, self.near, size, newest).0
     }
 
