@@ -146,6 +146,7 @@ mod breaker;
 mod budget;
 mod bulkhead;
 pub mod clock;
+pub mod config;
 mod deadline;
 pub mod docs;
 mod error;
@@ -159,11 +160,13 @@ pub mod policy;
 #[cfg(feature = "pool")]
 mod pool;
 mod rate_limit;
+mod registry;
 mod retry;
 mod seats;
 mod sleep;
 mod sync;
 mod threads;
+mod totals;
 mod window;
 
 #[cfg(feature = "oracle")]
@@ -189,9 +192,11 @@ pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
 pub use retry::{Again, RetryError, RetryStop};
+pub use registry::Registry;
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};
 pub use sleep::{Sleep, ThreadSleep};
+pub use totals::Totals;
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]

