@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// The settings.
-    pub(super) fn limits(&self) -> Limits<'_> {
+    pub(crate) fn limits(&self) -> Limits<'_> {
         let Shared { head, moving, tail, .. } = &*self.shared;
         Limits { head, moving, tail }
     }

@@ -19,6 +19,7 @@ use copy::{Copy, Found};
 const FILES: &[(&str, &[&str])] = &[
     ("breaker/cell.rs", STATES),
     ("breaker/engine.rs", STATES),
+    ("breaker/limits.rs", &["reconfigure::"]),
     ("breaker/state.rs", STATES),
     ("budget/word.rs", &["budget::"]),
     ("bulkhead/places.rs", &["bulkhead::"]),
