@@ -15,6 +15,7 @@ mod rules;
 mod seats;
 mod state;
 mod time_window;
+mod totals;
 
 use crate::runner::Model;
 
@@ -34,4 +35,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     bulkhead::MODELS,
     budget::MODELS,
     pool::MODELS,
+    totals::MODELS,
 ];
