@@ -24,6 +24,8 @@ mod phase;
 mod pool;
 #[path = "../../src/seats.rs"]
 mod seats;
+#[path = "../../src/totals/mod.rs"]
+mod totals;
 #[path = "../../src/window/mod.rs"]
 mod window;
 

@@ -16,6 +16,7 @@ mod rules;
 mod seats;
 mod state;
 mod time_window;
+mod totals;
 
 use crate::runner::Model;
 
@@ -36,4 +37,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     bulkhead::MODELS,
     budget::MODELS,
     pool::MODELS,
+    totals::MODELS,
 ];
