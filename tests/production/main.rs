@@ -2,3 +2,7 @@
 
 #[cfg(all(feature = "toml", feature = "json", feature = "yaml"))]
 mod config;
+#[cfg(feature = "serde")]
+mod health;
+#[cfg(feature = "rate-limit")]
+mod registry;
