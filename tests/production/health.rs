@@ -35,7 +35,9 @@ fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + secs(1_763_707_200)
 }
 
-fn passes() -> Result<(), String> {
+type Answer = Result<(), String>;
+
+fn passes() -> Answer {
     Ok(())
 }
 
@@ -44,7 +46,7 @@ fn only<C: failfast::clock::Clock + Clone>(registry: &Registry<C>) -> BreakerHea
 }
 
 /// A check that says when it has begun and waits for its answer.
-fn prompted() -> (impl Fn() -> Result<(), String>, Receiver<()>, Sender<Result<(), String>>) {
+fn prompted() -> (impl Fn() -> Answer, Receiver<()>, Sender<Answer>) {
     let (begin, begun) = mpsc::channel();
     let (answer, answers) = mpsc::channel();
     let both = Mutex::new((begin, answers));
@@ -353,11 +355,11 @@ fn a_panic_is_a_failure_with_its_message() {
         }
     }
     let (registry, _) = registry();
-    let text = |text: &'static str| move || -> Result<(), String> { panic_any(text) };
+    let text = |text: &'static str| move || -> Answer { panic_any(text) };
     registry.check("a", LONG, text("at once")).unwrap();
-    registry.check("b", LONG, || -> Result<(), String> { panic!("{} of {}", 1, 2) }).unwrap();
-    registry.check("c", LONG, || -> Result<(), String> { panic_any(42) }).unwrap();
-    registry.check("d", LONG, || -> Result<(), String> { panic_any(Worse) }).unwrap();
+    registry.check("b", LONG, || -> Answer { panic!("{} of {}", 1, 2) }).unwrap();
+    registry.check("c", LONG, || -> Answer { panic_any(42) }).unwrap();
+    registry.check("d", LONG, || -> Answer { panic_any(Worse) }).unwrap();
     registry.check("e", LONG, || Err(Unprintable)).unwrap();
     let checks = registry.run_checks();
     let errors: Vec<_> = checks.iter().map(|check| check.error.clone().unwrap()).collect();
@@ -503,7 +505,7 @@ fn a_check_may_use_its_registry() {
 // ===== in the background =====
 
 /// A check that hands over a token each time it runs.
-fn rendezvous() -> (impl Fn() -> Result<(), String>, Receiver<()>) {
+fn rendezvous() -> (impl Fn() -> Answer, Receiver<()>) {
     let (tell, told): (SyncSender<()>, _) = mpsc::sync_channel(0);
     (move || tell.send(()).map_err(|gone| gone.to_string()), told)
 }
