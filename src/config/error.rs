@@ -69,6 +69,7 @@ impl FileError {
     }
 
     /// A refusal of what is at this key.
+    #[cfg(feature = "rate-limit")]
     pub(crate) fn at(path: &[&str], given: impl Into<String>, allowed: impl Into<String>) -> Self {
         Refusal::new(path, given, allowed).into()
     }

@@ -527,37 +527,32 @@ fn nothing_is_ever_built_from_a_configuration_that_is_gone() {
 
 #[test]
 fn removal_and_creation_under_load_lose_no_call() {
+    type Calls = Vec<(Arc<CircuitBreaker<ManualClock>>, u64)>;
     let registry = registry();
-    let (done, replaced) = (AtomicBool::new(false), AtomicU64::new(0));
-    let calls = thread::scope(|scope| {
-        let call = |_| {
-            scope.spawn(|| {
-                // Of each breaker that this thread came to know: its calls to it.
-                let mut calls: Vec<(Arc<CircuitBreaker<ManualClock>>, u64)> = Vec::new();
-                while !done.load(Ordering::Relaxed) {
-                    let breaker = registry.breaker("payment").unwrap();
-                    breaker.try_acquire().unwrap().success();
-                    match calls.last_mut().filter(|(known, _)| Arc::ptr_eq(known, &breaker)) {
-                        Some((_, count)) => *count += 1,
-                        None => calls.push((breaker, 1)),
-                    }
-                }
-                calls
-            })
-        };
-        let threads: Vec<_> = (0..4).map(call).collect();
-        {
-            let _stop = StopOnDrop(&done);
-            while replaced.load(Ordering::Relaxed) < 300 {
-                if registry.remove_breaker("payment").is_some() {
-                    replaced.fetch_add(1, Ordering::Relaxed);
-                }
-                thread::yield_now();
+    let barrier = Barrier::new(THREADS);
+    // Of each breaker that a thread came to know: the thread's calls to it.
+    let call = |_| {
+        barrier.wait();
+        let mut calls = Calls::new();
+        for round in 0..2_000 {
+            let breaker = registry.breaker("payment").unwrap();
+            thread::yield_now();
+            breaker.try_acquire().unwrap().success();
+            match calls.last_mut().filter(|(known, _)| Arc::ptr_eq(known, &breaker)) {
+                Some((_, count)) => *count += 1,
+                None => calls.push((breaker, 1)),
+            }
+            if round % 20 == 0 {
+                registry.remove_breaker("payment");
             }
         }
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        calls
+    };
+    let calls: Calls = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || call(n))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    let mut sums: BTreeMap<*const CircuitBreaker<ManualClock>, (u64, u64)> = BTreeMap::new();
+    let mut sums: BTreeMap<_, (u64, u64)> = BTreeMap::new();
     for (breaker, count) in &calls {
         let counted = breaker.totals().unwrap().succeeded;
         sums.entry(Arc::as_ptr(breaker)).or_insert((counted, 0)).1 += count;
