@@ -118,7 +118,7 @@ impl From<Refusal> for FileError {
             file: None,
             place: refusal.place,
             key: parts.join("."),
-            given: refusal.given.unwrap_or_default(),
+            given: shortened(&refusal.given.unwrap_or_default()),
             allowed: refusal.allowed,
         }
     }

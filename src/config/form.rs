@@ -16,7 +16,7 @@ use super::time;
 use crate::breaker::config::{HalfOpenKind, WindowKind};
 use crate::breaker::{HalfOpen, OpenWait, Window};
 
-const COUNT: &str = "a whole number from 0 to 4294967295";
+const COUNT: &str = "a whole number from 1 to 4294967295";
 const RATE: &str = "a rate above 0 to 1";
 const NUMBER: &str = "a number";
 const OFF: &str = "off";

@@ -250,7 +250,8 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
         "consecutive_failures" => (vec!["consecutive_failures"], as_built()),
         "min_calls" => (vec!["min_calls"], as_built()),
         "stripes" => (vec!["stripes"], as_built()),
-        // No rule at all is the fault of the entry.
+        // It is the entry as a whole that has none.
+        "rules" => (Vec::new(), "no rule".to_owned()),
         _ => (Vec::new(), as_built()),
     }
 }
