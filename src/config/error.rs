@@ -130,7 +130,7 @@ fn key_part(name: &str) -> String {
     if !name.is_empty() && name.chars().all(bare) {
         name.to_owned()
     } else {
-        shortened(&format!("{name:?}"))
+        format!("{name:?}")
     }
 }
 

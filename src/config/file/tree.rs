@@ -25,6 +25,8 @@ pub(super) struct Node<'t> {
     pub(super) place: Place,
 }
 
+// Each format has some of these.
+#[cfg_attr(not(all(feature = "toml", feature = "yaml")), allow(dead_code))]
 #[derive(Debug)]
 pub(super) enum Value<'t> {
     /// A key in YAML with nothing behind it: an empty table as well.
