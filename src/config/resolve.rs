@@ -199,6 +199,7 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
     let quoted = |time| format!("{:?}", time::format(time));
     let as_built = || error.given().to_owned();
     match error.field() {
+        "rules" => (Vec::new(), "no rule".to_owned()),
         "window" => match whole.window.map(|window| window.kind) {
             Some(WindowKind::Count(size)) => (vec!["window", "count"], size.to_string()),
             Some(WindowKind::Time(length)) => (vec!["window", "time"], quoted(length)),
@@ -250,8 +251,7 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
         "consecutive_failures" => (vec!["consecutive_failures"], as_built()),
         "min_calls" => (vec!["min_calls"], as_built()),
         "stripes" => (vec!["stripes"], as_built()),
-        // It is the entry as a whole that has none.
-        "rules" => (Vec::new(), "no rule".to_owned()),
+        // No rule at all is the fault of the entry.
         _ => (Vec::new(), as_built()),
     }
 }
