@@ -349,7 +349,8 @@ impl Serialize for HalfOpen {
     }
 }
 
-const OPEN_WAIT: &str = r#"one of "30s", { fixed = "30s", jitter = 0.1 } and { initial = "1s", factor = 2.0, max = "1m", jitter = 0.1 }"#;
+const OPEN_WAIT: &str = "one of \"30s\", { fixed = \"30s\", jitter = 0.1 } and \
+    { initial = \"1s\", factor = 2.0, max = \"1m\", jitter = 0.1 }";
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
