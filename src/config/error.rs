@@ -124,7 +124,7 @@ impl From<Refusal> for FileError {
             file: None,
             place: refusal.place,
             key: parts.join("."),
-            given: refusal.given.unwrap_or_default(),
+            given: shortened(&refusal.given.unwrap_or_default()),
             allowed: refusal.allowed,
         }
     }
@@ -136,7 +136,7 @@ fn key_part(name: &str) -> String {
     if !name.is_empty() && name.chars().all(bare) {
         name.to_owned()
     } else {
-        shortened(&format!("{name:?}"))
+        format!("{name:?}")
     }
 }
 
