@@ -149,7 +149,6 @@ pub struct BreakerHealth {
     /// Its name.
     pub name: String,
     /// As [`CircuitBreaker::state`] reads it.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::state"))]
     pub state: State,
     /// As [`Snapshot::generation`](crate::Snapshot::generation).
     pub generation: u64,
