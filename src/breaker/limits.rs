@@ -217,6 +217,6 @@ mod tests {
         // The largest values that `build` lets through are not cut off.
         assert!([FAILURE_PPM, SLOW_PPM, JITTER_PPM].iter().all(|field| field.max() >= PPM));
         assert!([PLACES, DECIDE_AT].iter().all(|field| field.max() >= 1_000));
-        assert!([MIN_CALLS, FAILURE_COUNT].iter().all(|field| field.max() == u32::MAX.into()));
+        assert!([MIN_CALLS, FAILURE_COUNT].iter().all(|field| field.max() == u64::from(u32::MAX)));
     }
 }
