@@ -153,6 +153,7 @@ mod error;
 mod event;
 mod fallback;
 mod faults;
+mod health;
 mod metrics;
 mod outcome;
 mod phase;
@@ -183,6 +184,9 @@ pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use faults::{Fault, Faults, FaultsBuilder};
+pub use health::{
+    BreakerHealth, BulkheadHealth, CheckHealth, CheckRunner, CheckStatus, Health, HealthStatus,
+};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
@@ -193,7 +197,7 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use registry::Registry;
+pub use registry::{Applied, ApplyError, Changes, Registry};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};

@@ -10,6 +10,7 @@ mod half_open;
 mod marks;
 mod pool;
 mod reading;
+mod registry;
 mod ring;
 mod rules;
 mod seats;
@@ -36,4 +37,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     budget::MODELS,
     pool::MODELS,
     totals::MODELS,
+    registry::MODELS,
 ];
