@@ -159,6 +159,9 @@ mod phase;
 pub mod policy;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub mod prometheus;
 mod rate_limit;
 mod registry;
 mod retry;
@@ -191,8 +194,8 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use retry::{Again, RetryError, RetryStop};
 pub use registry::Registry;
+pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};
 pub use sleep::{Sleep, ThreadSleep};

@@ -1,0 +1,4 @@
+//! What operators meet: metrics and events.
+
+mod exposition;
+mod prometheus;
