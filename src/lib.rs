@@ -170,6 +170,11 @@ mod sleep;
 mod sync;
 mod threads;
 mod totals;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+mod trace;
 mod window;
 
 #[cfg(feature = "oracle")]
