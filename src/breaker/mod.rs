@@ -324,9 +324,7 @@ impl<C: Clock> CircuitBreaker<C> {
                     None => Count::Permitted,
                     Some(_) => Count::Refused,
                 });
-                if let Err(rejected) = answer.into_result() {
-                    trace::refused(&self.name, &rejected);
-                }
+                trace::refused(&self.name, || answer.into_result().err());
                 answer
             }
         }
