@@ -153,6 +153,7 @@ mod error;
 mod event;
 mod fallback;
 mod faults;
+mod health;
 mod metrics;
 mod outcome;
 mod phase;
@@ -181,7 +182,9 @@ mod window;
 #[doc(hidden)]
 pub mod oracle;
 
-pub use breaker::{Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Window};
+pub use breaker::{
+    Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Settings, Window,
+};
 pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
 pub use deadline::Deadline;
@@ -189,6 +192,9 @@ pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use faults::{Fault, Faults, FaultsBuilder};
+pub use health::{
+    BreakerHealth, BulkheadHealth, CheckHealth, CheckRunner, CheckStatus, Health, HealthStatus,
+};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
