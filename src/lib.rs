@@ -37,6 +37,8 @@
 //! | `pool` | `IsolatedPool` | rayon |
 //! | `retry` | `Retry` | backon and fastrand |
 //! | `rate-limit` | `RateLimit` | governor: some twenty small crates |
+//! | `serde` | settings, readings and events as data | serde |
+//! | `toml`, `json`, `yaml` | [configuration files](config) | `serde` and a parser each: toml, serde_json, saphyr-parser |
 //!
 //! None is on by default.
 //!
@@ -153,12 +155,16 @@ mod error;
 mod event;
 mod fallback;
 mod faults;
+mod health;
 mod metrics;
 mod outcome;
 mod phase;
 pub mod policy;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub mod prometheus;
 mod rate_limit;
 mod registry;
 mod retry;
@@ -167,6 +173,11 @@ mod sleep;
 mod sync;
 mod threads;
 mod totals;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+mod trace;
 mod window;
 
 #[cfg(feature = "oracle")]
@@ -183,6 +194,9 @@ pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use faults::{Fault, Faults, FaultsBuilder};
+pub use health::{
+    BreakerHealth, BulkheadHealth, CheckHealth, CheckRunner, CheckStatus, Health, HealthStatus,
+};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
@@ -193,7 +207,7 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use registry::Registry;
+pub use registry::{Applied, ApplyError, Changes, Registry};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};

@@ -11,6 +11,7 @@ mod marks;
 mod pool;
 mod reading;
 mod reconfigure;
+mod registry;
 mod ring;
 mod rules;
 mod seats;
@@ -38,4 +39,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     budget::MODELS,
     pool::MODELS,
     totals::MODELS,
+    registry::MODELS,
 ];
