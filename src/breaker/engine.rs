@@ -160,11 +160,6 @@ impl Engine {
         self.shared.head.slow_limit_ns()
     }
 
-    /// Whether a call that took this many nanoseconds is slow, asked by who leaves a trace of it.
-    pub(crate) fn is_slow(&self, elapsed: u64) -> bool {
-        self.shared.head.is_slow(elapsed)
-    }
-
     /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
     pub(crate) fn start(&self) -> u64 {

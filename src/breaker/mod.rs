@@ -762,7 +762,7 @@ impl<C: Clock> CircuitBreaker<C> {
             known => known,
         };
         let elapsed = elapsed.or(now.map(|now| now.saturating_sub(grant.start))).unwrap_or(0);
-        let slow = self.engine.is_slow(elapsed);
+        let slow = self.is_slow(elapsed);
         // Read at most once, and only if a bucket or a deadline needs it.
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));

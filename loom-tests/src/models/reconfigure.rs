@@ -11,19 +11,24 @@ use crate::runner::Model;
 use crate::window::counts::Kind;
 
 pub(crate) const MODELS: &[Model] = &[
-    Model::bounded("reconfigure::reading_is_of_one_configuration", 3, 1, one_configuration),
-    Model::bounded("reconfigure::limit_brings_its_version", 3, 1, limit_brings_its_version),
-    Model::bounded("reconfigure::new_limit_over_an_old_call", 3, 1, new_limit_over_an_old_call),
-    Model::bounded("reconfigure::old_limit_over_a_new_call", 3, 1, old_limit_over_a_new_call),
-    Model::bounded("reconfigure::two_calls_with_other_limits", 1, 1, two_calls),
-    Model::bounded("reconfigure::old_limit_over_a_new_probe", 2, 1, old_limit_over_a_new_probe),
-    Model::bounded("reconfigure::change_and_trip", 3, 1, change_and_trip),
-    Model::bounded("reconfigure::change_and_reset", 1, 1, change_and_reset),
-    Model::bounded("reconfigure::change_and_last_probe", 2, 1, change_and_last_probe),
-    Model::bounded("reconfigure::change_and_grant", 3, 1, change_and_grant),
-    Model::bounded("reconfigure::change_and_half_open", 2, 1, change_and_half_open),
-    Model::bounded("reconfigure::stopped_change", 3, 1, stopped_change),
-    Model::bounded("reconfigure::two_changes", 2, 1, two_changes),
+    Model::bounded("reconfigure::reading_is_of_one_configuration", 3, 2_000, one_configuration),
+    Model::bounded("reconfigure::limit_brings_its_version", 3, 65, limit_brings_its_version),
+    Model::bounded("reconfigure::new_limit_over_an_old_call", 3, 9_000, new_limit_over_an_old_call),
+    Model::bounded("reconfigure::old_limit_over_a_new_call", 3, 290, old_limit_over_a_new_call),
+    Model::bounded("reconfigure::two_calls_with_other_limits", 2, 12_000, two_calls),
+    Model::bounded(
+        "reconfigure::old_limit_over_a_new_probe",
+        2,
+        11_000,
+        old_limit_over_a_new_probe,
+    ),
+    Model::bounded("reconfigure::change_and_trip", 3, 11_000, change_and_trip),
+    Model::bounded("reconfigure::change_and_reset", 1, 1_000, change_and_reset),
+    Model::bounded("reconfigure::change_and_last_probe", 2, 5_800, change_and_last_probe),
+    Model::bounded("reconfigure::change_and_grant", 3, 900, change_and_grant),
+    Model::bounded("reconfigure::change_and_half_open", 2, 9_400, change_and_half_open),
+    Model::bounded("reconfigure::stopped_change", 3, 130, stopped_change),
+    Model::bounded("reconfigure::two_changes", 2, 5, two_changes),
 ];
 
 const COUNT: WindowConfig = WindowConfig::Count { size: 4 };
@@ -53,9 +58,13 @@ fn after(config: &Config, kind: Kind) -> Breaker {
     breaker
 }
 
+fn is_slow(breaker: &Breaker, elapsed: u64) -> bool {
+    breaker.engine.slow_limit_ns().is_some_and(|limit| elapsed > limit)
+}
+
 /// A call of so many nanoseconds, settled as the breaker's face does.
 fn settle(breaker: &Breaker, seat: usize, name: Word, elapsed: u64) -> Recorded {
-    let kind = if breaker.engine.is_slow(elapsed) { Kind::Slow } else { Kind::Plain };
+    let kind = if is_slow(breaker, elapsed) { Kind::Slow } else { Kind::Plain };
     breaker.record(seat, name, kind, 0)
 }
 
@@ -73,7 +82,7 @@ fn one_configuration() {
 fn limit_brings_its_version() {
     let (rate, _, _) = race(
         Breaker::new(&slow(10, 1)),
-        |b| (b.engine.is_slow(5), b.engine.limits().rules().slow_ppm),
+        |b| (is_slow(b, 5), b.engine.limits().rules().slow_ppm),
         |b| b.engine.limits().publish(&slow(1, 2), [true; 2]),
     );
     assert_ne!(rate, (true, 1), "who reads the new limit reads the new rate");
@@ -128,7 +137,7 @@ fn old_limit_over_a_new_probe() {
         breaker,
         move |b| b.reconfigure(rate(ALL_OF_SHORT)),
         move |b| {
-            let slow = b.engine.is_slow(5);
+            let slow = is_slow(b, 5);
             b.report_slow(names[1], Outcome::Success, slow, 0)
         },
     );
