@@ -21,6 +21,9 @@ fn new() -> Builder {
     CircuitBreaker::builder()
 }
 
+/// What is set otherwise.
+type Change = fn(Builder) -> Builder;
+
 fn changed(breaker: &Breaker, builder: Builder) {
     breaker.reconfigure(&builder).expect("limits that may change");
 }
@@ -204,7 +207,7 @@ fn a_time_window_judges_runs_only_if_it_was_built_to() {
 #[test]
 fn what_judges_the_window_begins_a_new_one() {
     let base = || new().min_calls(10);
-    let changes: [(&str, fn(Builder) -> Builder); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("failure rate", |b| b.failure_rate(0.9)),
         ("no failure rate", |b| b.no_failure_rate().failure_count(50)),
         ("failure count", |b| b.failure_count(50)),
@@ -212,10 +215,8 @@ fn what_judges_the_window_begins_a_new_one() {
         ("slow call", |b| b.slow_call(secs(1), 1.0)),
         ("minimum", |b| b.min_calls(11)),
     ];
-    for (control, state) in [(Breaker::reset as fn(&Breaker), State::Closed)]
-        .into_iter()
-        .chain([(Breaker::metrics_only as fn(&Breaker), State::MetricsOnly)])
-    {
+    let judged = |state: &State| matches!(state, State::Closed | State::MetricsOnly);
+    for (state, control) in CONTROLS.into_iter().filter(|(state, _)| judged(state)) {
         for (what, change) in changes {
             let (breaker, clock, journal) = stage(base());
             control(&breaker);
@@ -236,7 +237,7 @@ fn what_judges_the_window_begins_a_new_one() {
 #[test]
 fn what_does_not_judge_the_window_leaves_it_alone() {
     let base = || new().min_calls(10);
-    let changes: [fn(Builder) -> Builder; 6] = [
+    let changes: [Change; 6] = [
         |b| b,
         |b| b.open_wait(exponential()),
         |b| b.half_open(HalfOpen::rate(9)),
