@@ -12,4 +12,5 @@ mod prometheus;
 #[cfg(feature = "rate-limit")]
 mod registry;
 #[cfg(feature = "tracing")]
+#[cfg(feature = "tracing")]
 mod tracing;
