@@ -27,7 +27,7 @@ pub(crate) struct Checks<C> {
 }
 
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     checks: BTreeMap<String, Check>,
     /// Background runners that go on.
     runners: BTreeSet<u64>,
@@ -102,7 +102,7 @@ impl<C: Clock> Checks<C> {
     }
 
     /// Changes the table and wakes everybody who waits for that.
-    pub(super) fn announce<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+    pub(crate) fn announce<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let changed = change(&mut self.table());
         self.news.notify_all();
         changed

@@ -4,5 +4,5 @@
 mod config;
 #[cfg(feature = "serde")]
 mod health;
-#[cfg(feature = "rate-limit")]
+#[cfg(all(feature = "rate-limit", feature = "toml"))]
 mod registry;

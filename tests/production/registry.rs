@@ -48,6 +48,27 @@ fn shuffled(count: usize, seed: usize) -> Vec<usize> {
     (0..count).map(|step| (seed * 31 + step * 7919) % count).collect()
 }
 
+#[test]
+fn they_go_where_a_service_sends_them() {
+    fn shared<T: Send + Sync + 'static>() {}
+    fn value<T: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static>() {}
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    shared::<Registry>();
+    shared::<Registry<Arc<ManualClock>>>();
+    shared::<failfast::CheckRunner>();
+    value::<failfast::Health>();
+    value::<failfast::Applied>();
+    error::<ApplyError>();
+    // `?` in a program that reads a file and applies it.
+    fn reload(registry: &Registry) -> Result<(), Box<dyn std::error::Error>> {
+        registry.apply(Config::from_toml("[breakers.payment]")?)?;
+        Ok(())
+    }
+    let registry = Registry::default();
+    reload(&registry).unwrap();
+    assert!(registry.config().breakers.contains_key("payment"));
+}
+
 // ===== names =====
 
 #[test]
