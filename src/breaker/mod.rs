@@ -5,17 +5,18 @@
 use core::cell::OnceCell;
 use core::fmt;
 use core::time::Duration;
-use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DefaultClock};
 use crate::error::{CallError, Rejected};
-use crate::event::Transition;
+use crate::event::{contain, Transition};
 use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::threads;
 use crate::totals::{Count, Tally, Totals};
+use crate::trace;
 use crate::window::counts::Kind;
 
 #[cfg(test)]
@@ -339,6 +340,7 @@ impl<C: Clock> CircuitBreaker<C> {
                     None => Count::Permitted,
                     Some(_) => Count::Refused,
                 });
+                trace::refused(&self.name, || answer.into_result().err());
                 answer
             }
         }
@@ -824,7 +826,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// `now` is the reading of the call that committed the change.
     #[cold]
     fn publish(&self, change: &Change, now: u64) {
-        if self.observers.is_empty() && self.totals.is_none() {
+        if self.observers.is_empty() && self.totals.is_none() && trace::IS_OFF {
             return;
         }
         let Change { from, to, generation, cause, lapsed_at } = *change;
@@ -834,15 +836,9 @@ impl<C: Clock> CircuitBreaker<C> {
         if let Some(totals) = &self.totals {
             totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
         }
+        trace::changed(&self.name, &transition);
         for observer in &self.observers {
-            let heard = catch_unwind(AssertUnwindSafe(|| observer(&transition)));
-            if let Err(payload) = heard {
-                // What was thrown may throw again when it is dropped.
-                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-                if let Err(payload) = dropped {
-                    core::mem::forget(payload);
-                }
-            }
+            contain(|| observer(&transition));
         }
     }
 }
