@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{CheckHealth, CheckStatus};
 use crate::clock::Clock;
+use crate::event::contain;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A check with its error in words.
@@ -274,8 +275,6 @@ fn answer(ask: &Ask) -> Result<(), String> {
         (None, None) => "panicked".to_owned(),
     };
     // What was thrown may throw again when it is dropped.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        core::mem::forget(payload);
-    }
+    contain(|| drop(payload));
     Err(message)
 }
