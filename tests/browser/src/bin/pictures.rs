@@ -1,0 +1,72 @@
+//! Makes the pictures of the page that the repository shows: two minutes of a real service with customers, in light,
+//! dark and on a phone.
+//!
+//! ```text
+//! cargo run --release -p failfast-browser-tests --bin pictures
+//! ```
+//!
+//! With Debian's fonts-inter on the machine the pictures have that typeface, which the page asks for first.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use failfast_browser_tests::service::{build, free_port, Customers, Service};
+use failfast_browser_tests::wait_for;
+use failfast_browser_tests::webdriver::{find_or_install, Browser};
+
+/// Larger ones have no place in a repository.
+const LARGEST: usize = 200_000;
+
+/// What happens before the pictures are taken: the second, the breaker from 1, its dial.
+const SCRIPT: [(u64, u32, &str); 6] = [
+    (30, 2, "slow"),
+    (42, 2, "recover"),
+    (62, 3, "hang"),
+    (78, 3, "recover"),
+    (104, 1, "fail"),
+    // Long enough for two probes to fail.
+    (117, 1, "fail"),
+];
+
+fn main() -> Result<(), String> {
+    find_or_install()?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/checkout/pictures");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let service = Service::start(&build(), free_port());
+    let _customers = Customers::start(&service.url(), 6, Duration::from_millis(60));
+    let browser = Browser::open();
+    browser.size(1360, 980, 1.0);
+    browser.prefer("prefers-color-scheme", "light");
+    browser.go(&service.url());
+    let start = Instant::now();
+    for (second, breaker, dial) in SCRIPT {
+        thread::sleep(
+            (start + Duration::from_secs(second)).saturating_duration_since(Instant::now()),
+        );
+        println!("{second} s: {dial} at breaker {breaker}");
+        browser.click(&format!(".card:nth-child({breaker}) [data-dial={dial}]"));
+    }
+    browser.run("document.activeElement.blur(); scrollTo(0, 0)");
+    wait_for("an open time half over", Duration::from_secs(20), || {
+        let text =
+            "document.querySelector('.card .since').textContent.match(/probe in [23]\\.\\d/)";
+        browser.holds(text).then_some(())
+    });
+    for (name, theme, (width, height), pixels) in [
+        ("light", "light", (1360, 1120), 1.0),
+        ("dark", "dark", (1360, 1120), 1.0),
+        ("phone", "light", (360, 740), 2.0),
+    ] {
+        browser.prefer("prefers-color-scheme", theme);
+        browser.size(width, height, pixels);
+        let picture = browser.picture();
+        println!("{name}.png: {} bytes", picture.len());
+        if picture.len() > LARGEST {
+            return Err(format!("{name}.png is too large"));
+        }
+        fs::write(folder.join(format!("{name}.png")), picture)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
