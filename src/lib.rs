@@ -191,8 +191,8 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use retry::{Again, RetryError, RetryStop};
 pub use registry::Registry;
+pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};
 pub use sleep::{Sleep, ThreadSleep};
