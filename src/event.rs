@@ -71,4 +71,106 @@ pub enum TransitionCause {
     },
     /// A control call: `trip`, `half_open`, `reset`, `force_open`, `disable`, `metrics_only`.
     Control,
+    /// New settings, which judge a generation of their own: the state stays the same.
+    Reconfigured,
+}
+
+impl TransitionCause {
+    /// The names of all kinds, in the order of their numbers.
+    pub(crate) const KINDS: [&'static str; 11] = [
+        "failure_rate",
+        "slow_rate",
+        "failure_count",
+        "consecutive_failures",
+        "open_time_over",
+        "probe_failed",
+        "probe_slow",
+        "probes_succeeded",
+        "probes_lost",
+        "control",
+        "reconfigured",
+    ];
+
+    /// The kind of this cause in snake case, without its numbers: for labels and logs.
+    ///
+    /// ```
+    /// use failfast::TransitionCause;
+    ///
+    /// assert_eq!(TransitionCause::FailureRate { failures: 10, calls: 20 }.name(), "failure_rate");
+    /// ```
+    pub const fn name(&self) -> &'static str {
+        TransitionCause::KINDS[self.kind()]
+    }
+
+    /// The number of this kind.
+    pub(crate) const fn kind(&self) -> usize {
+        match self {
+            TransitionCause::FailureRate { .. } => 0,
+            TransitionCause::SlowRate { .. } => 1,
+            TransitionCause::FailureCount { .. } => 2,
+            TransitionCause::ConsecutiveFailures { .. } => 3,
+            TransitionCause::OpenTimeOver => 4,
+            TransitionCause::ProbeFailed => 5,
+            TransitionCause::ProbeSlow => 6,
+            TransitionCause::ProbesSucceeded { .. } => 7,
+            TransitionCause::ProbesLost { .. } => 8,
+            TransitionCause::Control => 9,
+            TransitionCause::Reconfigured => 10,
+        }
+    }
+
+    /// Whether a rule has judged the window.
+    pub(crate) const fn is_rule(&self) -> bool {
+        self.kind() <= 3
+    }
+
+    /// The numbers that decided, zeroes where there are fewer.
+    pub(crate) const fn numbers(&self) -> (u64, u64) {
+        match *self {
+            TransitionCause::FailureRate { failures, calls } => (failures, calls),
+            TransitionCause::SlowRate { slow_calls, calls } => (slow_calls, calls),
+            TransitionCause::FailureCount { failures }
+            | TransitionCause::ConsecutiveFailures { failures } => (failures, 0),
+            TransitionCause::ProbesSucceeded { calls, failures } => (calls, failures),
+            TransitionCause::ProbesLost { outstanding } => (outstanding, 0),
+            TransitionCause::OpenTimeOver
+            | TransitionCause::ProbeFailed
+            | TransitionCause::ProbeSlow
+            | TransitionCause::Control
+            | TransitionCause::Reconfigured => (0, 0),
+        }
+    }
+
+    /// The cause of a kind with its numbers, as [`kind`](Self::kind) and [`numbers`](Self::numbers) gave them.
+    pub(crate) const fn of(kind: usize, first: u64, second: u64) -> Self {
+        match kind {
+            0 => TransitionCause::FailureRate { failures: first, calls: second },
+            1 => TransitionCause::SlowRate { slow_calls: first, calls: second },
+            2 => TransitionCause::FailureCount { failures: first },
+            3 => TransitionCause::ConsecutiveFailures { failures: first },
+            4 => TransitionCause::OpenTimeOver,
+            5 => TransitionCause::ProbeFailed,
+            6 => TransitionCause::ProbeSlow,
+            7 => TransitionCause::ProbesSucceeded { calls: first, failures: second },
+            8 => TransitionCause::ProbesLost { outstanding: first },
+            9 => TransitionCause::Control,
+            _ => TransitionCause::Reconfigured,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_comes_back_from_its_number_and_its_numbers() {
+        for kind in 0..TransitionCause::KINDS.len() {
+            let cause = TransitionCause::of(kind, 7, 9);
+            assert_eq!(cause.kind(), kind);
+            assert_eq!(cause.name(), TransitionCause::KINDS[kind]);
+            let (first, second) = cause.numbers();
+            assert_eq!(TransitionCause::of(kind, first, second), cause);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::sync::{fence, AtomicU64, Ordering};
 use crate::window::counts::{Counts, Kind};
-use crate::window::{Judging, Record, Window};
+use crate::window::{Judging, Record, Verdict, Window};
 
 /// Exchanges of the half-open word that one call may lose before it gives up.
 ///
@@ -106,6 +106,11 @@ impl Engine {
         }
     }
 
+    /// Lets permits know that they are counted; only before the breaker is shared.
+    pub(crate) fn keep_totals(&self) {
+        self.shared.limits.keep_totals();
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap(&self) -> usize {
         self.window.heap()
@@ -114,6 +119,11 @@ impl Engine {
     #[inline]
     pub(crate) fn load(&self) -> Word {
         self.shared.state.load()
+    }
+
+    /// The full generation of a word that was read just now.
+    pub(crate) fn generation(&self, word: Word) -> u64 {
+        self.shared.state.generation(word)
     }
 
     /// The limit beyond which a call is slow, if calls are timed.
@@ -228,23 +238,11 @@ impl Engine {
         kind: Kind,
         heard: &mut dyn FnMut(Change),
     ) -> Recorded {
-        if self.load() != name {
-            return Recorded::Stale;
-        }
-        let rules = self.shared.limits.rules();
-        let recorded = self.window.record(&Record {
-            seat,
-            name,
-            now: if self.window.is_timed() { instants().0 } else { 0 },
-            kind,
-            rules: &rules,
-            judging: match name.state() {
-                State::Closed => Judging::Judge,
-                _ => Judging::CountOnly,
-            },
-            still_current: &|| self.load() == name,
-        });
-        let Some(verdict) = recorded else {
+        let judging = match name.state() {
+            State::Closed => Judging::Judge,
+            _ => Judging::CountOnly,
+        };
+        let Some(verdict) = self.count(seat, name, instants, kind, judging) else {
             return Recorded::Stale;
         };
         let change = verdict
@@ -256,6 +254,51 @@ impl Engine {
             heard(change);
         }
         Recorded::Counted
+    }
+
+    /// Records an outcome of a metrics-only generation and judges it as if it were closed; the second answer is whether
+    /// it would have tripped.
+    pub(crate) fn record_without_trip(
+        &self,
+        seat: usize,
+        name: Word,
+        instants: &dyn Fn() -> (u64, u64),
+        kind: Kind,
+    ) -> (Recorded, bool) {
+        let Some(verdict) = self.count(seat, name, instants, kind, Judging::Judge) else {
+            return (Recorded::Stale, false);
+        };
+        self.window.settle(seat, name, &verdict);
+        (Recorded::Counted, verdict.cause.is_some())
+    }
+
+    /// Counts an outcome in the window; `None` if its generation is over.
+    fn count(
+        &self,
+        seat: usize,
+        name: Word,
+        instants: &dyn Fn() -> (u64, u64),
+        kind: Kind,
+        judging: Judging,
+    ) -> Option<Verdict> {
+        if self.load() != name {
+            return None;
+        }
+        let rules = self.shared.limits.rules();
+        self.window.record(&Record {
+            seat,
+            name,
+            now: if self.window.is_timed() { instants().0 } else { 0 },
+            kind,
+            rules: &rules,
+            judging,
+            still_current: &|| self.load() == name,
+        })
+    }
+
+    /// How long the first open period after a generation would last, in nanoseconds.
+    pub(crate) fn first_wait(&self, generation: u64) -> u64 {
+        self.shared.limits.wait_ns(1, generation + 1)
     }
 
     /// Records an outcome of a half-open generation.
@@ -488,16 +531,19 @@ impl Engine {
         let word = self.load();
         match word.state() {
             State::Open => self.open_for(word, now),
-            State::HalfOpen => self.reopened(word, self.lapsed(word, now)?).open_for(now),
+            State::HalfOpen => {
+                let at = self.lapsed(word, now)?;
+                let generation = self.shared.state.generation(word);
+                let attempt = self.shared.state.attempt(generation, State::HalfOpen);
+                self.reopened(generation, attempt, at).open_for(now)
+            }
             _ => None,
         }
     }
 
-    /// The open period that the next call will commit, of a half-open word whose probes lapsed at an instant.
-    fn reopened(&self, word: Word, at: u64) -> Word {
-        let generation = self.shared.state.generation(word);
-        let attempt =
-            attempt_after(self.shared.state.attempt(generation, State::HalfOpen), State::Open);
+    /// The open period that the next call will commit, of a half-open generation whose probes lapsed at an instant.
+    fn reopened(&self, generation: u64, attempt: u32, at: u64) -> Word {
+        let attempt = attempt_after(attempt, State::Open);
         let wait = self.shared.limits.wait_ns(attempt, generation + 1);
         Word::open(generation + 1, deadline(at, wait))
     }
@@ -518,11 +564,11 @@ impl Engine {
             State::HalfOpen => match self.lapsed(word, now) {
                 None => Seen { state: shown, attempt, committed: true },
                 Some(at) => {
-                    let attempt = attempt_after(attempt, State::Open);
-                    let state = match self.reopened(word, at).open_for(now) {
+                    let state = match self.reopened(generation, attempt, at).open_for(now) {
                         Some(_) => State::Open,
                         None => State::HalfOpen,
                     };
+                    let attempt = attempt_after(attempt, State::Open);
                     Seen { state, attempt, committed: false }
                 }
             },

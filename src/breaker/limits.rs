@@ -24,6 +24,9 @@ const BY_RATE: Field = DECIDE_AT.then(1);
 pub(crate) const UNTIMED: u64 = u64::MAX;
 /// What it remembers when only the bucket needs the time.
 pub(crate) const BUCKETED: u64 = u64::MAX - 1;
+/// What it remembers when nothing needs the time and the breaker keeps totals. In `Limits::start`: it keeps totals,
+/// whatever needs the time.
+pub(crate) const TALLIED: u64 = u64::MAX - 2;
 /// In `Limits::start`: calls are timed, so permits remember the clock's reading.
 pub(crate) const TIMED: u64 = 0;
 
@@ -83,6 +86,11 @@ impl Limits {
     #[inline]
     pub(crate) fn start(&self) -> u64 {
         self.start.load(Ordering::Relaxed)
+    }
+
+    /// Lets permits know that they are counted; only before the breaker is shared.
+    pub(crate) fn keep_totals(&self) {
+        self.start.store(TALLIED, Ordering::Relaxed);
     }
 
     /// The limit beyond which a call is slow, if there is one.
@@ -198,7 +206,7 @@ mod tests {
             assert_eq!(limits.half_open().kind, HalfOpenKind::Probes);
             assert_eq!(limits.wait_ns(3, 8), JITTERED.nanos(3, 8));
         }
-        const { assert!(UNTIMED != BUCKETED && BUCKETED != TIMED) };
+        const { assert!(UNTIMED != BUCKETED && BUCKETED != TALLIED && TALLIED != TIMED) };
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::threads;
-use crate::totals::Totals;
+use crate::totals::{Count, Tally, Totals};
 use crate::window::counts::Kind;
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub use self::permit::{OwnedPermit, Permit};
 
 use self::config::{Config, Observer};
 use self::engine::{Change, Engine, Target};
-use self::limits::{BUCKETED, TIMED, UNTIMED};
+use self::limits::{BUCKETED, TALLIED, TIMED, UNTIMED};
 use self::rules::{back, since};
 use self::state::Word;
 
@@ -130,6 +130,7 @@ pub struct CircuitBreaker<C = DefaultClock> {
     name: String,
     warnings: Vec<String>,
     observers: Vec<Observer>,
+    totals: Option<Box<Tally>>,
 }
 
 impl CircuitBreaker<DefaultClock> {
@@ -154,9 +155,14 @@ impl<C: Clock> CircuitBreaker<C> {
         warnings: Vec<String>,
         clock: C,
         observers: Vec<Observer>,
+        totals: Option<Box<Tally>>,
     ) -> Self {
         let zero = clock.now_nanos();
-        CircuitBreaker { engine: Engine::new(&config), clock, zero, name, warnings, observers }
+        let engine = Engine::new(&config);
+        if totals.is_some() {
+            engine.keep_totals();
+        }
+        CircuitBreaker { engine, clock, zero, name, warnings, observers, totals }
     }
 
     /// The name given to the builder.
@@ -216,6 +222,7 @@ impl<C: Clock> CircuitBreaker<C> {
             + warnings
             + self.observers.capacity() * size_of::<Observer>()
             + observers
+            + self.totals.as_ref().map_or(0, |totals| totals.footprint())
     }
 
     /// The lease of half-open probes, as it was set.
@@ -284,21 +291,48 @@ impl<C: Clock> CircuitBreaker<C> {
         let start = match self.engine.start() {
             UNTIMED => UNTIMED,
             TIMED => self.clock.now_nanos(),
-            start => start,
+            BUCKETED => BUCKETED,
+            _ => self.start_counted(),
         };
         Grant { name, start }
+    }
+
+    /// Counts a permit of a breaker that keeps totals, and answers what it remembers as its start.
+    #[inline(never)]
+    fn start_counted(&self) -> u64 {
+        self.tally(Count::Permitted);
+        if self.engine.slow_limit_ns().is_some() {
+            self.clock.now_nanos()
+        } else {
+            TALLIED
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, word: Word) -> Answer {
         match word.state() {
-            State::ForcedOpen => Answer::refused(Rejected::by(State::ForcedOpen)),
-            State::Disabled => Answer::granted(word, UNTIMED),
+            // These count themselves.
             State::Closed | State::MetricsOnly => {
                 let Grant { name, start } = self.grant(word);
                 Answer::granted(name, start)
             }
+            _ => {
+                let answer = self.acquire_by_time(word);
+                self.tally(match answer.name.refused_by() {
+                    None => Count::Permitted,
+                    Some(_) => Count::Refused,
+                });
+                answer
+            }
+        }
+    }
+
+    /// In a state that refuses, or grants without counting.
+    fn acquire_by_time(&self, word: Word) -> Answer {
+        match word.state() {
+            State::ForcedOpen => Answer::refused(Rejected::by(State::ForcedOpen)),
+            State::Closed | State::Disabled | State::MetricsOnly => Answer::granted(word, UNTIMED),
             State::Open | State::HalfOpen => {
                 let now = self.clock.now_nanos();
                 if let Some(wait) = self.engine.surely_open_for(word, self.since_zero(now)) {
@@ -470,7 +504,12 @@ impl<C: Clock> CircuitBreaker<C> {
     ///
     /// Exact when every caller happens before it; otherwise each number may be a moment old.
     pub fn totals(&self) -> Option<Totals> {
-        None
+        let totals = self.totals.as_ref()?;
+        let now = self.since_zero(self.clock.now_nanos());
+        Some(totals.read(now, &|| {
+            let word = self.engine.load();
+            (self.engine.generation(word), word.state())
+        }))
     }
 
     /// The last transitions, oldest first: at most 16; empty unless [`Builder::totals`] asked for them.
@@ -483,7 +522,7 @@ impl<C: Clock> CircuitBreaker<C> {
     ///
     /// As `totals`.
     pub fn history(&self) -> Vec<Transition> {
-        Vec::new()
+        self.totals.as_ref().map_or_else(Vec::new, |totals| totals.history())
     }
 
     /// Time until the open time is over; `None` unless the breaker is [open](State::Open).
@@ -615,12 +654,22 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The hot path where a bucket or a slow-call limit needs the time; apart, so that the other stays small.
     #[inline(never)]
     fn settle_success_timed(&self, grant: Grant) -> Recorded {
+        if grant.start == TALLIED && !self.engine.is_timed() {
+            let seat = threads::seat_if_known();
+            if self.engine.count_untimed(seat, grant.name) {
+                self.tally_at(seat, Count::Succeeded);
+                return Recorded::Counted;
+            }
+            return self.settle_slow(grant, Outcome::Success, None, None);
+        }
         let now = self.clock.now_nanos();
         let elapsed = now.saturating_sub(grant.start);
         // Where only the bucket needs the time no call is slow.
+        let seat = threads::seat_if_known();
         if (grant.start == BUCKETED || !self.is_slow(elapsed))
-            && self.engine.count_warm(threads::seat_if_known(), grant.name, now)
+            && self.engine.count_warm(seat, grant.name, now)
         {
+            self.tally_at(seat, Count::Succeeded);
             return Recorded::Counted;
         }
         self.settle_slow(grant, Outcome::Success, Some(elapsed), Some(now))
@@ -651,7 +700,9 @@ impl<C: Clock> CircuitBreaker<C> {
     pub(crate) fn settle_timed(&self, grant: Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
             let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
-            if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
+            let seat = threads::seat_if_known();
+            if self.engine.count_warm(seat, grant.name, now.unwrap_or(0)) {
+                self.tally_at(seat, Count::Succeeded);
                 return Recorded::Counted;
             }
             return self.settle_slow(grant, outcome, Some(elapsed), now);
@@ -678,10 +729,12 @@ impl<C: Clock> CircuitBreaker<C> {
         let name = grant.name;
         let state = name.state();
         if state == State::Disabled || (outcome == Outcome::Ignored && state != State::HalfOpen) {
-            return match self.engine.load() == name {
+            let recorded = match self.engine.load() == name {
                 true => Recorded::Counted,
                 false => Recorded::Stale,
             };
+            self.tally_settled(state, outcome, false, recorded);
+            return recorded;
         }
         let times_calls = outcome != Outcome::Ignored
             && elapsed.is_none()
@@ -692,17 +745,55 @@ impl<C: Clock> CircuitBreaker<C> {
         };
         let elapsed = elapsed.or(now.map(|now| now.saturating_sub(grant.start))).unwrap_or(0);
         let slow = self.is_slow(elapsed);
-        if let (State::HalfOpen, Some(now)) = (state, now) {
-            let mut heard = |change| self.publish(&change, now);
-            return self.engine.report(name, outcome, slow, self.since_zero(now), &mut heard);
-        }
-        let kind = Kind::new(outcome == Outcome::Failure, slow);
         // Read at most once, and only if a bucket or a deadline needs it.
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
-        let instants = || (now(), self.since_zero(now()));
+        let recorded = self.report(name, outcome, slow, &now);
+        self.tally_settled(state, outcome, slow, recorded);
+        recorded
+    }
+
+    /// Hands an outcome that may change the state to the engine.
+    fn report(&self, name: Word, outcome: Outcome, slow: bool, now: &dyn Fn() -> u64) -> Recorded {
         let mut heard = |change| self.publish(&change, now());
-        self.engine.record(threads::seat(), name, &instants, kind, &mut heard)
+        if name.state() == State::HalfOpen {
+            return self.engine.report(name, outcome, slow, self.since_zero(now()), &mut heard);
+        }
+        let kind = Kind::new(outcome == Outcome::Failure, slow);
+        let instants = || (now(), self.since_zero(now()));
+        match &self.totals {
+            Some(totals) if name.state() == State::MetricsOnly => {
+                let (recorded, would_trip) =
+                    self.engine.record_without_trip(threads::seat(), name, &instants, kind);
+                if would_trip {
+                    let wait = self.engine.first_wait(name.named_generation());
+                    totals.would_trip(instants().1, wait);
+                }
+                recorded
+            }
+            _ => self.engine.record(threads::seat(), name, &instants, kind, &mut heard),
+        }
+    }
+
+    // ===== totals =====
+
+    fn tally(&self, count: Count) {
+        if let Some(totals) = &self.totals {
+            totals.add(threads::seat(), count);
+        }
+    }
+
+    #[inline]
+    fn tally_at(&self, seat: usize, count: Count) {
+        if let Some(totals) = &self.totals {
+            totals.add(seat, count);
+        }
+    }
+
+    fn tally_settled(&self, state: State, outcome: Outcome, slow: bool, recorded: Recorded) {
+        if let Some(totals) = &self.totals {
+            totals.settled(threads::seat(), state, outcome, slow, recorded);
+        }
     }
 
     // ===== time and observers =====
@@ -717,13 +808,16 @@ impl<C: Clock> CircuitBreaker<C> {
     /// `now` is the reading of the call that committed the change.
     #[cold]
     fn publish(&self, change: &Change, now: u64) {
-        if self.observers.is_empty() {
+        if self.observers.is_empty() && self.totals.is_none() {
             return;
         }
         let Change { from, to, generation, cause, lapsed_at } = *change;
         let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
         let at = Duration::from_nanos(at);
         let transition = Transition { from, to, generation, cause, at };
+        if let Some(totals) = &self.totals {
+            totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
+        }
         for observer in &self.observers {
             let heard = catch_unwind(AssertUnwindSafe(|| observer(&transition)));
             if let Err(payload) = heard {
