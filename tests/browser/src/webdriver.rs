@@ -140,6 +140,8 @@ impl Browser {
         );
         let id = session["sessionId"].as_str().expect("a session");
         self.base += &format!("/session/{id}");
+        // Away from Chromium's own first page, which asks for things from elsewhere.
+        self.go("about:blank");
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
