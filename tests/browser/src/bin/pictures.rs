@@ -18,15 +18,15 @@ use failfast_browser_tests::webdriver::{find_or_install, Browser};
 /// Larger ones have no place in a repository.
 const LARGEST: usize = 200_000;
 
-/// What happens before the pictures are taken: the second, the breaker from 1, its dial.
-const SCRIPT: [(u64, u32, &str); 6] = [
-    (30, 2, "slow"),
-    (42, 2, "recover"),
-    (62, 3, "hang"),
-    (78, 3, "recover"),
-    (104, 1, "fail"),
+/// What happens before the pictures are taken: the second, and the dial that is turned.
+const SCRIPT: [(u64, &str); 6] = [
+    (0, "inventory/fail?rate=0.12"),
+    (25, "payment/fail"),
+    (36, "payment/recover"),
+    (62, "notification/slow"),
+    (75, "notification/recover"),
     // Long enough for two probes to fail.
-    (117, 1, "fail"),
+    (104, "shipping/fail"),
 ];
 
 fn main() -> Result<(), String> {
@@ -40,26 +40,32 @@ fn main() -> Result<(), String> {
     browser.prefer("prefers-color-scheme", "light");
     browser.go(&service.url());
     let start = Instant::now();
-    for (second, breaker, dial) in SCRIPT {
-        thread::sleep(
-            (start + Duration::from_secs(second)).saturating_duration_since(Instant::now()),
-        );
-        println!("{second} s: {dial} at breaker {breaker}");
-        browser.click(&format!(".card:nth-child({breaker}) [data-dial={dial}]"));
+    for (second, dial) in SCRIPT {
+        let then = start + Duration::from_secs(second);
+        thread::sleep(then.saturating_duration_since(Instant::now()));
+        println!("{second} s: {dial}");
+        let turned = ureq::post(format!("{}dependencies/{dial}", service.url())).send_empty();
+        turned.map_err(|error| format!("{dial}: {error}"))?;
     }
-    browser.run("document.activeElement.blur(); scrollTo(0, 0)");
+    let shipping = "document.querySelectorAll('.card')[2]";
+    wait_for("two failed probes", Duration::from_secs(30), || {
+        browser.holds(&format!("{shipping}.querySelectorAll('.log li').length >= 5")).then_some(())
+    });
     wait_for("an open time half over", Duration::from_secs(20), || {
         let text =
-            "document.querySelector('.card .since').textContent.match(/probe in [23]\\.\\d/)";
-        browser.holds(text).then_some(())
+            format!("{shipping}.querySelector('.since').textContent.match(/probe in [23]\\.\\d/)");
+        browser.holds(&text).then_some(())
     });
     for (name, theme, (width, height), pixels) in [
-        ("light", "light", (1360, 1120), 1.0),
-        ("dark", "dark", (1360, 1120), 1.0),
+        ("light", "light", (1280, 1290), 1.0),
+        ("dark", "dark", (1280, 1290), 1.0),
         ("phone", "light", (360, 740), 2.0),
     ] {
         browser.prefer("prefers-color-scheme", theme);
         browser.size(width, height, pixels);
+        if name == "phone" {
+            browser.run(&format!("{shipping}.scrollIntoView()"));
+        }
         let picture = browser.picture();
         println!("{name}.png: {} bytes", picture.len());
         if picture.len() > LARGEST {
