@@ -192,7 +192,7 @@ fn transition(change: &Transition, now: Duration) -> Value {
 }
 
 /// Why, with the numbers that decided.
-fn in_words(cause: &TransitionCause) -> String {
+pub(crate) fn in_words(cause: &TransitionCause) -> String {
     let some = |count: u64, what: &str| match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
