@@ -153,6 +153,7 @@ mod error;
 mod event;
 mod fallback;
 mod faults;
+mod health;
 mod metrics;
 mod outcome;
 mod phase;
@@ -181,6 +182,9 @@ pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use faults::{Fault, Faults, FaultsBuilder};
+pub use health::{
+    BreakerHealth, BulkheadHealth, CheckHealth, CheckRunner, CheckStatus, Health, HealthStatus,
+};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;

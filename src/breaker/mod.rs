@@ -230,6 +230,11 @@ impl<C: Clock> CircuitBreaker<C> {
         Duration::from_nanos(self.engine.lease_ns())
     }
 
+    /// The clock's reading, which instants of [`history`](CircuitBreaker::history) compare with.
+    pub(crate) fn clock_now(&self) -> Duration {
+        Duration::from_nanos(self.clock.now_nanos())
+    }
+
     // ===== acquiring =====
 
     /// Asks for permission to make one call; never blocks and never allocates.
