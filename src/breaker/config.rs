@@ -53,12 +53,12 @@ const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    kind: WindowKind,
-    buckets: Option<u32>,
+    pub(crate) kind: WindowKind,
+    pub(crate) buckets: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WindowKind {
+pub(crate) enum WindowKind {
     Count(u32),
     Time(Duration),
     Consecutive(u32),
@@ -115,8 +115,8 @@ impl Window {
 /// How half-open probes decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HalfOpen {
-    kind: HalfOpenKind,
-    places: u32,
+    pub(crate) kind: HalfOpenKind,
+    pub(crate) places: u32,
 }
 
 impl HalfOpen {
@@ -152,9 +152,9 @@ impl HalfOpen {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OpenWait {
-    initial: Duration,
-    growth: Option<(f64, Duration)>,
-    jitter: f64,
+    pub(crate) initial: Duration,
+    pub(crate) growth: Option<(f64, Duration)>,
+    pub(crate) jitter: f64,
 }
 
 impl OpenWait {
