@@ -160,6 +160,9 @@ mod phase;
 pub mod policy;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub mod prometheus;
 mod rate_limit;
 mod registry;
 mod retry;
@@ -168,13 +171,20 @@ mod sleep;
 mod sync;
 mod threads;
 mod totals;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+mod trace;
 mod window;
 
 #[cfg(feature = "oracle")]
 #[doc(hidden)]
 pub mod oracle;
 
-pub use breaker::{Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Window};
+pub use breaker::{
+    Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Settings, Window,
+};
 pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
 pub use deadline::Deadline;

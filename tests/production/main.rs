@@ -1,4 +1,7 @@
-//! What runs a breaker in production, through the public API only: configuration, and what is built on it.
+//! What runs a breaker in production, through the public API only: configuration, metrics, events.
 
 #[cfg(all(feature = "toml", feature = "json", feature = "yaml"))]
 mod config;
+mod exposition;
+mod prometheus;
+mod tracing;
