@@ -7,7 +7,8 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use crate::breaker::CircuitBreaker;
+use crate::breaker::{CircuitBreaker, Settings};
+use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
 use crate::metrics::Snapshot;
 use crate::phase::State;
@@ -136,6 +137,7 @@ pub(super) fn write<R>(
 /// What is read off a breaker at a scrape, all at one time.
 pub(super) struct BreakerReading {
     snapshot: Snapshot,
+    settings: Settings,
     open_for: Option<Duration>,
     totals: Option<Totals>,
 }
@@ -144,6 +146,7 @@ impl BreakerReading {
     pub(super) fn of<C: Clock>(breaker: &CircuitBreaker<C>) -> Self {
         BreakerReading {
             snapshot: breaker.snapshot(),
+            settings: breaker.settings(),
             open_for: breaker.open_for(),
             totals: breaker.totals(),
         }
@@ -263,6 +266,17 @@ pub(super) const BREAKER: &[Family<BreakerReading>] = &[
         },
     },
     Family {
+        name: "failfast_failure_limit",
+        unit: Some("ratio"),
+        kind: Kind::Gauge,
+        help: "The share of failures that trips; missing without such a rule.",
+        read: |reading, samples| {
+            if let Some(rate) = reading.settings.failure_rate {
+                samples.push(rate);
+            }
+        },
+    },
+    Family {
         name: "failfast_slow",
         unit: Some("ratio"),
         kind: Kind::Gauge,
@@ -270,6 +284,28 @@ pub(super) const BREAKER: &[Family<BreakerReading>] = &[
         read: |reading, samples| {
             if let Some(rate) = reading.snapshot.slow_rate {
                 samples.push(rate);
+            }
+        },
+    },
+    Family {
+        name: "failfast_slow_limit",
+        unit: Some("ratio"),
+        kind: Kind::Gauge,
+        help: "The share of slow calls that trips; missing without such a rule.",
+        read: |reading, samples| {
+            if let Some((_, rate)) = reading.settings.slow_call {
+                samples.push(rate);
+            }
+        },
+    },
+    Family {
+        name: "failfast_slow_call_limit",
+        unit: Some("seconds"),
+        kind: Kind::Gauge,
+        help: "The time beyond which a call is slow; missing without such a rule.",
+        read: |reading, samples| {
+            if let Some((limit, _)) = reading.settings.slow_call {
+                samples.push(limit);
             }
         },
     },
@@ -331,6 +367,17 @@ pub(super) const BREAKER: &[Family<BreakerReading>] = &[
             }
         },
     },
+    Family {
+        name: "failfast_transition_causes",
+        unit: None,
+        kind: Kind::Counter,
+        help: "Changes of state, by cause.",
+        read: |reading, samples| {
+            for (cause, count) in reading.totals.iter().flat_map(Totals::causes) {
+                samples.push_with([("cause", cause)], count);
+            }
+        },
+    },
     total!("failfast_openings", "Times that a rule opened the closed breaker.", openings),
     total!(
         "failfast_false_positive_openings",
@@ -354,5 +401,49 @@ pub(super) const BREAKER: &[Family<BreakerReading>] = &[
                 }
             }
         },
+    },
+];
+
+// ===== bulkheads =====
+
+/// What is read off a bulkhead at a scrape.
+pub(super) struct BulkheadReading {
+    in_use: u32,
+    max: u32,
+    waiting: u32,
+}
+
+impl BulkheadReading {
+    pub(super) fn of(bulkhead: &Bulkhead) -> Self {
+        BulkheadReading {
+            in_use: bulkhead.in_use(),
+            max: bulkhead.max_concurrent(),
+            waiting: bulkhead.waiting(),
+        }
+    }
+}
+
+/// In the order in which they are written.
+pub(super) const BULKHEAD: &[Family<BulkheadReading>] = &[
+    Family {
+        name: "failfast_bulkhead_in_use",
+        unit: None,
+        kind: Kind::Gauge,
+        help: "Places that are taken.",
+        read: |reading, samples| samples.push(reading.in_use),
+    },
+    Family {
+        name: "failfast_bulkhead_max",
+        unit: None,
+        kind: Kind::Gauge,
+        help: "Places that there are.",
+        read: |reading, samples| samples.push(reading.max),
+    },
+    Family {
+        name: "failfast_bulkhead_waiting",
+        unit: None,
+        kind: Kind::Gauge,
+        help: "Callers that wait for a place.",
+        read: |reading, samples| samples.push(reading.waiting),
     },
 ];

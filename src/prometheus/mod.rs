@@ -37,10 +37,13 @@
 //! | `failfast_window_slow_calls` | | calls | slow ones among them, failed or not |
 //! | `failfast_consecutive_failures` | | calls | the present run of failures, where a rule counts it |
 //! | `failfast_failure_ratio` | | 0 to 1 | failures per call in the window |
+//! | `failfast_failure_limit_ratio` | | 0 to 1 | the share of failures that trips |
 //! | `failfast_slow_ratio` | | 0 to 1 | slow calls per call in the window |
+//! | `failfast_slow_limit_ratio` | | 0 to 1 | the share of slow calls that trips |
+//! | `failfast_slow_call_limit_seconds` | | seconds | the time beyond which a call is slow |
 //!
-//! A ratio is missing while the window holds too few calls for its rule, and without such a rule: neither 0 nor NaN would
-//! be true, and NaN would spoil an average over breakers.
+//! A limit is missing where there is no such rule. A ratio is missing there too, and while the window holds too few calls
+//! for its rule: 0 would be untrue, and NaN would spoil an average over breakers.
 //!
 //! # Breakers with totals
 //!
@@ -53,6 +56,7 @@
 //! | `failfast_in_flight_calls` | | calls | permitted and not reported: under way, or leaked |
 //! | `failfast_probes_total` | `result` | probes | half-open probes that are over: `success`, `failure`, `lost` |
 //! | `failfast_transitions_total` | `from`, `to` | changes | changes of state, control calls among them |
+//! | `failfast_transition_causes_total` | `cause` | changes | the same by [cause](crate::TransitionCause::name) |
 //! | `failfast_openings_total` | | openings | times that a rule opened the closed breaker |
 //! | `failfast_false_positive_openings_total` | | openings | of those, how many the first round of probes ended: an estimate of those that were not needed |
 //! | `failfast_would_have_tripped_total` | | openings | times that it would have opened, had it not been metrics only |
@@ -64,6 +68,18 @@
 //! there, each other one once it has happened.
 //! A breaker that is removed from the registry takes its series along; one that is added again under its name begins at 0,
 //! which Prometheus takes for a restart.
+//!
+//! # Bulkheads
+//!
+//! Each sample has the label `bulkhead`, the name in the registry.
+//!
+//! | metric | further labels | unit | meaning |
+//! |---|---|---|---|
+//! | `failfast_bulkhead_in_use` | | places | places that are taken |
+//! | `failfast_bulkhead_max` | | places | places that there are |
+//! | `failfast_bulkhead_waiting` | | callers | callers that wait for a place |
+//!
+//! Rate limits have nothing to read: what is left in a bucket is known to the next call alone.
 //!
 //! # The two forms of the state
 //!
@@ -96,7 +112,7 @@ mod format;
 
 pub use self::format::Format;
 
-use self::families::{BreakerReading, BREAKER};
+use self::families::{BreakerReading, BulkheadReading, BREAKER, BULKHEAD};
 
 /// Reads the breakers and bulkheads of a registry whenever the client's registry is encoded.
 ///
@@ -116,11 +132,15 @@ impl<C: Clock + Clone> collector::Collector for Collector<C> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         // Everything is read before anything is written: the writer may be slow.
         let breakers = self.registry.breakers();
-        let breakers: Vec<(String, BreakerReading)> = breakers
+        let breakers: Vec<_> = breakers
             .iter()
             .map(|breaker| (breaker.name().to_owned(), BreakerReading::of(breaker)))
             .collect();
-        families::write(&mut encoder, BREAKER, "breaker", &breakers)
+        let bulkheads = self.registry.bulkheads().into_iter();
+        let bulkheads: Vec<_> =
+            bulkheads.map(|(name, bulkhead)| (name, BulkheadReading::of(&bulkhead))).collect();
+        families::write(&mut encoder, BREAKER, "breaker", &breakers)?;
+        families::write(&mut encoder, BULKHEAD, "bulkhead", &bulkheads)
     }
 }
 

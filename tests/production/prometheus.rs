@@ -9,7 +9,7 @@ use std::thread;
 
 use failfast::clock::{Clock, DefaultClock, ManualClock};
 use failfast::prometheus::{Collector, Format};
-use failfast::{Registry, State};
+use failfast::{Bulkhead, CircuitBreaker, HalfOpen, Registry, State};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as Metrics;
 
@@ -127,7 +127,6 @@ fn ratios_are_there_once_the_window_holds_enough_calls() {
 fn names_come_through_whatever_is_in_them() {
     let (registry, metrics) = scraped(ManualClock::new());
     let names = [
-        "",
         "plain",
         "two words",
         "quo\"ted\"",
@@ -143,11 +142,13 @@ fn names_come_through_whatever_is_in_them() {
     ];
     for name in names {
         registry.breaker(name).unwrap().trip();
+        registry.insert_bulkhead(name, Arc::new(Bulkhead::new(7).unwrap())).unwrap();
     }
     let read = scrape(&metrics);
     for name in names {
         let code = read.value("failfast_breaker_state_code", &[("breaker", name)]);
         assert_eq!(code, Some(1.0), "{name:?}");
+        assert_eq!(read.value("failfast_bulkhead_max", &[("bulkhead", name)]), Some(7.0));
     }
 }
 
@@ -161,6 +162,114 @@ fn a_prefix_and_labels_of_the_registry_around_it_are_kept() {
     let read = scrape(&metrics);
     let labels = [("zone", "eu"), ("breaker", "payment")];
     assert_eq!(read.value("shop_failfast_breaker_state_code", &labels), Some(0.0));
+}
+
+/// A breaker of which everything happens once or twice, and what its totals become.
+#[test]
+fn totals_are_shown_as_they_are_counted() {
+    let clock = ManualClock::new();
+    let (registry, metrics) = scraped(clock.clone());
+    let limit = Duration::from_secs(2);
+    let built = CircuitBreaker::builder()
+        .name("payment")
+        .failure_count(2)
+        .slow_call(limit, 0.9)
+        .half_open(HalfOpen::probes(1))
+        .totals(true)
+        .clock(clock.clone())
+        .build();
+    let breaker = Arc::new(built.unwrap());
+    registry.insert_breaker(breaker.clone()).unwrap();
+    let late = breaker.try_acquire().unwrap();
+    breaker.try_acquire().unwrap().ignore();
+    breaker.try_acquire().unwrap().record_timed(failfast::Outcome::Success, limit * 2);
+    for _ in 0..2 {
+        breaker.try_acquire().unwrap().failure();
+    }
+    late.success();
+    let refused = breaker.try_acquire().unwrap_err();
+    clock.advance(refused.retry_after().unwrap());
+    let probe = breaker.try_acquire().unwrap();
+
+    let read = scrape(&metrics);
+    let payment = ("breaker", "payment");
+    let value = |name: &str, more: &[(&str, &str)]| read.value(name, &[&[payment], more].concat());
+    for (outcome, calls) in [("success", 1.0), ("failure", 2.0), ("ignored", 1.0), ("stale", 1.0)] {
+        assert_eq!(
+            value("failfast_calls_total", &[("outcome", outcome)]),
+            Some(calls),
+            "{outcome}"
+        );
+    }
+    assert_eq!(value("failfast_calls_permitted_total", &[]), Some(6.0));
+    assert_eq!(value("failfast_calls_refused_total", &[]), Some(1.0));
+    assert_eq!(value("failfast_slow_calls_total", &[]), Some(1.0));
+    assert_eq!(value("failfast_in_flight_calls", &[]), Some(1.0));
+    assert_eq!(value("failfast_openings_total", &[]), Some(1.0));
+    assert_eq!(value("failfast_false_positive_openings_total", &[]), Some(0.0));
+    assert_eq!(value("failfast_would_have_tripped_total", &[]), Some(0.0));
+    assert_eq!(value("failfast_slow_call_limit_seconds", &[]), Some(2.0));
+    assert_eq!(value("failfast_slow_limit_ratio", &[]), Some(0.9));
+    assert_eq!(value("failfast_failure_limit_ratio", &[]), Some(0.5));
+    let open = value("failfast_state_seconds_total", &[("state", "open")]).unwrap();
+    assert!((30.0..30.0011).contains(&open), "{open}");
+    assert_eq!(value("failfast_transition_causes_total", &[("cause", "failure_count")]), Some(1.0));
+    assert_eq!(value("failfast_transition_causes_total", &[("cause", "slow_rate")]), Some(0.0));
+    let pairs = |read: &Exposition| {
+        let all = read.samples().filter(|sample| sample.name == "failfast_transitions_total");
+        all.map(|pair| (pair.labels[1].1.clone() + " " + &pair.labels[2].1, pair.value))
+            .collect::<Vec<_>>()
+    };
+    let by_rule = ["closed open", "open half_open", "half_open closed", "half_open open"];
+    let mut expected = by_rule.map(|pair| (pair.to_owned(), 0.0)).to_vec();
+    expected[0].1 = 1.0;
+    expected[1].1 = 1.0;
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut found = pairs(&read);
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found, expected);
+
+    probe.success();
+    breaker.force_open();
+    let read = scrape(&metrics);
+    let value = |name: &str, more: &[(&str, &str)]| read.value(name, &[&[payment], more].concat());
+    assert_eq!(value("failfast_probes_total", &[("result", "success")]), Some(1.0));
+    assert_eq!(value("failfast_probes_total", &[("result", "failure")]), Some(0.0));
+    assert_eq!(value("failfast_probes_total", &[("result", "lost")]), Some(0.0));
+    assert_eq!(value("failfast_false_positive_openings_total", &[]), Some(1.0));
+    assert_eq!(value("failfast_in_flight_calls", &[]), Some(0.0));
+    assert!(pairs(&read).contains(&("closed forced_open".to_owned(), 1.0)));
+}
+
+#[test]
+fn a_breaker_without_totals_shows_its_state_and_window() {
+    let (registry, metrics) = scraped(ManualClock::new());
+    let built = CircuitBreaker::builder().name("bare").clock(ManualClock::new()).build();
+    registry.insert_breaker(Arc::new(built.unwrap())).unwrap();
+    registry.breaker("payment").unwrap();
+    let read = scrape(&metrics);
+    let shown = |breaker: &str| {
+        let samples = read.samples().filter(|sample| sample.labels[0].1 == breaker);
+        samples.map(|sample| sample.name.as_str()).collect::<BTreeSet<_>>()
+    };
+    assert!(shown("bare").contains("failfast_window_calls"));
+    let missing: Vec<&str> = shown("payment").difference(&shown("bare")).copied().collect();
+    assert_eq!(missing.len(), 12, "{missing:?}");
+    assert!(missing.contains(&"failfast_calls_total"));
+}
+
+#[test]
+fn a_bulkhead_shows_its_places() {
+    let (registry, metrics) = scraped(ManualClock::new());
+    let bulkhead = Arc::new(Bulkhead::new(10).unwrap());
+    registry.insert_bulkhead("payment", bulkhead.clone()).unwrap();
+    let _two = [bulkhead.try_acquire().unwrap(), bulkhead.try_acquire().unwrap()];
+    bulkhead.resize(1).unwrap();
+    let read = scrape(&metrics);
+    let payment = [("bulkhead", "payment")];
+    assert_eq!(read.value("failfast_bulkhead_in_use", &payment), Some(2.0));
+    assert_eq!(read.value("failfast_bulkhead_max", &payment), Some(1.0));
+    assert_eq!(read.value("failfast_bulkhead_waiting", &payment), Some(0.0));
 }
 
 /// What writes the metrics may be slow, or may come back for more: the registry must not be locked meanwhile.
@@ -258,16 +367,22 @@ fn counters_never_go_back_while_threads_call() {
 #[test]
 fn the_page_lists_what_is_scraped() {
     let (registry, metrics) = scraped(ManualClock::new());
-    let breaker = registry.breaker("payment").unwrap();
-    for _ in 0..20 {
-        breaker.try_acquire().unwrap().success();
-    }
+    let built = CircuitBreaker::builder()
+        .name("payment")
+        .slow_call(Duration::from_secs(2), 0.5)
+        .min_calls(1)
+        .totals(true)
+        .clock(ManualClock::new())
+        .build();
+    let breaker = Arc::new(built.unwrap());
+    registry.insert_breaker(breaker.clone()).unwrap();
+    registry.insert_bulkhead("payment", Arc::new(Bulkhead::new(1).unwrap())).unwrap();
+    breaker.try_acquire().unwrap().success();
     let text = Format::Text.encode(&metrics).unwrap();
-    let scraped: BTreeSet<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let scraped: BTreeSet<&str> = types.filter_map(|line| line.split(' ').next()).collect();
     let page = include_str!("../../src/prometheus/mod.rs");
-    let listed: BTreeSet<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("//! | `")?.split('`').next()).collect();
-    let missing: Vec<_> = scraped.difference(&listed).collect();
-    assert!(missing.is_empty(), "not on the page: {missing:?}");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let listed: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(scraped, listed);
 }
