@@ -238,6 +238,10 @@ impl<C: Clock> CircuitBreaker<C> {
         Duration::from_nanos(self.engine.lease_ns())
     }
 
+    pub(crate) fn keeps_totals(&self) -> bool {
+        self.totals.is_some()
+    }
+
     /// The clock's reading, which instants of [`history`](CircuitBreaker::history) compare with.
     pub(crate) fn clock_now(&self) -> Duration {
         Duration::from_nanos(self.clock.now_nanos())

@@ -185,4 +185,10 @@ impl<C: Clock> CircuitBreaker<C> {
         }
         Ok(())
     }
+
+    /// Whether [`reconfigure`](CircuitBreaker::reconfigure) would accept this builder. The answer never changes; it reads
+    /// no clock.
+    pub(crate) fn accepts<D: Clock>(&self, builder: &Builder<D>) -> Result<(), ConfigError> {
+        builder.validate_for(&self.built, self.engine.longest_run()).map(drop)
+    }
 }

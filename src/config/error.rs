@@ -68,6 +68,11 @@ impl FileError {
         &self.allowed
     }
 
+    /// A refusal of what is at this key.
+    pub(crate) fn at(path: &[&str], given: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Refusal::new(path, given, allowed).into()
+    }
+
     pub(super) fn in_file(mut self, file: &Path) -> Self {
         self.file = Some(file.to_owned());
         self

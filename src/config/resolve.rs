@@ -68,6 +68,16 @@ impl Config {
         Ok(self.check()?)
     }
 
+    /// The error of a breaker that can't take on these settings, with the key that the one in question comes from.
+    pub(crate) fn refused(&self, name: &str, error: &ConfigError) -> FileError {
+        let empty = BreakerConfig::default();
+        let entry = self.breakers.get(name).unwrap_or(&empty);
+        let chain = self.chain(Link { section: BREAKERS, name, entry });
+        FileError::from(
+            chain.map_or_else(|refusal| refusal, |chain| refusal(&chain, &whole(&chain), error)),
+        )
+    }
+
     pub(super) fn check(&self) -> Result<(), Refusal> {
         for (name, entry) in &self.templates {
             let link = Link { section: TEMPLATES, name, entry };
@@ -138,7 +148,13 @@ impl Config {
 
 // ===== breakers =====
 
-/// What the chain comes to, if that is allowed.
+/// What the chain comes to.
+fn whole(chain: &[Link<'_>]) -> BreakerConfig {
+    let over = |whole: BreakerConfig, link: &Link<'_>| whole.over(link.entry);
+    BreakerConfig { template: None, ..chain.iter().fold(BreakerConfig::default(), over) }
+}
+
+/// The same, if it is allowed.
 fn check_whole(chain: &[Link<'_>]) -> Result<BreakerConfig, Refusal> {
     let mut whole =
         chain.iter().fold(BreakerConfig::default(), |whole, link| whole.over(link.entry));
@@ -190,6 +206,7 @@ fn gives(entry: &BreakerConfig, key: &str) -> bool {
         "half_open" => entry.half_open.is_some(),
         "probe_timeout" => entry.probe_timeout.is_some(),
         "stripes" => entry.stripes.is_some(),
+        "totals" => entry.totals.is_some(),
         _ => false,
     }
 }
@@ -250,6 +267,7 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
         "consecutive_failures" => (vec!["consecutive_failures"], as_built()),
         "min_calls" => (vec!["min_calls"], as_built()),
         "stripes" => (vec!["stripes"], as_built()),
+        "totals" => (vec!["totals"], as_built()),
         // No rule at all is the fault of the entry.
         _ => (Vec::new(), as_built()),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
-use crate::config::{BreakerConfig, Config};
+use crate::config::Config;
 use crate::error::ConfigError;
 use crate::event::Transition;
 #[cfg(feature = "rate-limit")]
@@ -30,6 +30,13 @@ pub(super) type Shelf<T> = BTreeMap<String, Item<T>>;
 pub(super) struct Item<T> {
     pub(super) thing: Arc<T>,
     pub(super) origin: Origin,
+    pub(super) maker: Maker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Maker {
+    Registry,
+    Program,
 }
 
 /// Where an item's settings come from.
@@ -71,8 +78,7 @@ pub(super) trait Kind<C: Clock>: Sized {
     fn shelf(stock: &Stock<C>) -> &Shelf<Self>;
     fn shelf_mut(stock: &mut Stock<C>) -> &mut Shelf<Self>;
     fn build(name: &str, plan: &Plan, clock: &C) -> Result<Self, ConfigError>;
-    /// Where the settings of one that is built from this configuration come from.
-    fn origin(name: &str, config: &Config) -> Origin;
+    fn has_entry(name: &str, config: &Config) -> bool;
 }
 
 impl Plan {
@@ -91,7 +97,10 @@ impl<C: Clock + Clone> Kind<C> for CircuitBreaker<C> {
     }
 
     fn build(name: &str, plan: &Plan, clock: &C) -> Result<Self, ConfigError> {
-        let settings = settings(&plan.config, name);
+        // Cannot fail: a registry takes no configuration that it has not validated.
+        let settings = plan.config.breaker(name).map_err(|error| {
+            ConfigError::new("breakers", error.given(), error.allowed().to_owned())
+        })?;
         let mut builder = settings.to_builder().name(name).clock(clock.clone());
         for observer in &plan.observers {
             let (observer, name) = (Arc::clone(observer), name.to_owned());
@@ -100,11 +109,8 @@ impl<C: Clock + Clone> Kind<C> for CircuitBreaker<C> {
         builder.build()
     }
 
-    fn origin(name: &str, config: &Config) -> Origin {
-        match config.breakers.contains_key(name) {
-            true => Origin::Entry,
-            false => Origin::Default,
-        }
+    fn has_entry(name: &str, config: &Config) -> bool {
+        config.breakers.contains_key(name)
     }
 }
 
@@ -124,8 +130,8 @@ impl<C: Clock> Kind<C> for Bulkhead {
         }
     }
 
-    fn origin(_: &str, _: &Config) -> Origin {
-        Origin::Entry
+    fn has_entry(name: &str, config: &Config) -> bool {
+        config.bulkheads.contains_key(name)
     }
 }
 
@@ -146,8 +152,8 @@ impl<C: Clock + Clone> Kind<C> for RateLimit<C> {
         }
     }
 
-    fn origin(_: &str, _: &Config) -> Origin {
-        Origin::Entry
+    fn has_entry(name: &str, config: &Config) -> bool {
+        config.rate_limits.contains_key(name)
     }
 }
 
@@ -164,12 +170,4 @@ pub(super) fn rate_limit<C: Clock>(
         Some(burst) => limit.burst(burst).build(),
         None => limit.build(),
     }
-}
-
-/// A breaker's entry over its templates over the default one.
-pub(super) fn settings(config: &Config, name: &str) -> BreakerConfig {
-    let entry = config.breakers.get(name).cloned().unwrap_or_default();
-    let template = entry.template.clone().and_then(|name| config.templates.get(&name).cloned());
-    let default = config.templates.get("default").cloned().unwrap_or_default();
-    entry.over(&template.unwrap_or_default()).over(&default)
 }

@@ -1,6 +1,7 @@
 //! Names for primitives: who asks for the same name gets the same breaker, bulkhead or rate limit.
 //!
-//! Here are the faces. The map and its lock are in `shelves`, what is built and from what in `kinds`.
+//! Here are the faces. The map and its lock are in `shelves`, what is built and from what in `kinds`, a new configuration
+//! in `apply`, health and checks in `watch`.
 //! A lookup takes a lock: look up once, when the program starts, and keep the handle. Calls go through the handle and
 //! never through here.
 
@@ -10,19 +11,23 @@ use std::sync::Arc;
 use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::Config;
+use crate::config::{Config, FileError};
 use crate::error::ConfigError;
 use crate::event::Transition;
 use crate::health::Checks;
 #[cfg(feature = "rate-limit")]
 use crate::rate_limit::RateLimit;
 
+mod apply;
 mod kinds;
 pub(crate) mod shelves;
 mod watch;
 
-use self::kinds::{Item, Kind, Origin, Shelf, Stock};
+use self::apply::Turns;
+use self::kinds::{Item, Kind, Maker, Origin, Shelf, Stock};
 use self::shelves::Shelves;
+
+pub use self::apply::{Applied, ApplyError, Changes};
 
 /// Named breakers, bulkheads and rate limits, built from templates and overrides when they are first asked for.
 ///
@@ -62,6 +67,8 @@ use self::shelves::Shelves;
 pub struct Registry<C: Clock + Clone = DefaultClock> {
     clock: C,
     shelves: Shelves<Stock<C>>,
+    /// Taken by whoever applies a configuration.
+    turns: Turns,
     checks: Arc<Checks<C>>,
 }
 
@@ -70,11 +77,33 @@ impl Registry {
     pub fn new() -> Self {
         Registry::with_clock(DefaultClock::new())
     }
-}
 
-impl Registry {
     /// A registry with these templates and entries, whose breakers read the default clock.
-    pub fn from_config(config: Config) -> Result<Self, ConfigError> {
+    ///
+    /// ```
+    /// use failfast::config::{BreakerConfig, Config};
+    /// use failfast::Registry;
+    ///
+    /// // Or from a file: `Config::load("circuits.toml")?`.
+    /// let config = Config::default()
+    ///     .with_template("default", BreakerConfig::default().min_calls(10))
+    ///     .with_breaker("payment", BreakerConfig::default().consecutive_failures(5))
+    ///     .with_bulkhead("payment", 8);
+    /// let registry = Registry::from_config(config)?;
+    /// assert_eq!(registry.breaker("payment")?.settings().consecutive_failures, Some(5));
+    /// assert_eq!(registry.breaker("search")?.settings().min_calls, 10);
+    /// assert_eq!(registry.bulkhead("payment")?.max_concurrent(), 8);
+    /// assert!(registry.bulkhead("search").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// On another clock: [`with_clock`](Registry::with_clock), and [`apply`](Registry::apply).
+    ///
+    /// # Errors
+    ///
+    /// A [`FileError`] for the first setting of the whole configuration that is not allowed.
+    pub fn from_config(config: Config) -> Result<Self, FileError> {
+        config.validate()?;
         let registry = Registry::new();
         registry.shelves.replan(|stock| stock.config = Arc::new(config));
         Ok(registry)
@@ -91,7 +120,18 @@ impl<C: Clock + Clone> Registry<C> {
     /// An empty registry, whose breakers and rate limits read clones of this clock.
     pub fn with_clock(clock: C) -> Self {
         let checks = Arc::new(Checks::new(clock.clone()));
-        Registry { clock, shelves: Shelves::new(Stock::new()), checks }
+        Registry { clock, shelves: Shelves::new(Stock::new()), turns: Turns::new(), checks }
+    }
+
+    /// The clock that its breakers and rate limits read; [`Transition::at`] is in its time.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Config {
+        let config = self.shelves.read(|stock| Arc::clone(&stock.config));
+        (*config).clone()
     }
 
     // ===== breakers =====
@@ -323,8 +363,12 @@ impl<C: Clock + Clone> Registry<C> {
             Stock::plan,
             |plan| T::build(name, plan, &self.clock),
             |stock, plan, thing| {
-                let origin = T::origin(name, plan.config());
-                T::shelf_mut(stock).insert(name.to_owned(), Item { thing, origin });
+                let origin = match T::has_entry(name, plan.config()) {
+                    true => Origin::Entry,
+                    false => Origin::Default,
+                };
+                let item = Item { thing, origin, maker: Maker::Registry };
+                T::shelf_mut(stock).insert(name.to_owned(), item);
             },
         )
     }
@@ -332,7 +376,7 @@ impl<C: Clock + Clone> Registry<C> {
     fn insert<T: Kind<C>>(&self, name: &str, thing: Arc<T>) -> Result<(), ConfigError> {
         checked(name)?;
         // A clone stays here, so that nothing is dropped under the lock.
-        let item = Item { thing: Arc::clone(&thing), origin: Origin::Own };
+        let item = Item { thing: Arc::clone(&thing), origin: Origin::Own, maker: Maker::Program };
         let is_free = self.shelves.change(|stock| {
             let shelf = T::shelf_mut(stock);
             let is_free = !shelf.contains_key(name);
