@@ -39,7 +39,7 @@ pub(crate) fn run(service: &Service) -> Vec<String> {
     let shop = &service.app.shop;
     let payment = &shop.lines[PAYMENT];
     let records = Mutex::new(Vec::new());
-    let (start, clock_start) = (Instant::now(), service.app.clock.now());
+    let (start, clock_start) = (Instant::now(), service.app.registry.clock().now());
     let [well, hung, end] = ends();
     let mut asked = 0;
     thread::scope(|scope| {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use failfast::{Bulkhead, ConfigError, Deadline, PoolError, State};
+use failfast::{Bulkhead, Deadline, PoolError, State};
 use serde_json::{json, Value};
 
 use crate::later::Later;
@@ -25,9 +25,6 @@ const CHECKOUT: Duration = Duration::from_secs(1);
 const STOCK_LASTS: Duration = Duration::from_secs(60);
 /// What shipping costs when nobody can say it.
 const STANDARD_QUOTE: u64 = 990;
-/// Checkouts at once: more than that many threads wait for nothing good.
-const PLACES: u32 = 64;
-
 pub(crate) const PAYMENT: usize = 0;
 pub(crate) const INVENTORY: usize = 1;
 pub(crate) const SHIPPING: usize = 2;
@@ -70,6 +67,7 @@ pub(crate) enum Why {
 pub(crate) struct Shop {
     /// Payment, inventory, shipping, notification.
     pub(crate) lines: Arc<[Line; 4]>,
+    /// For checkouts at once.
     pub(crate) places: Arc<Bulkhead>,
     pub(crate) later: Later,
     /// As the inventory last said, and when.
@@ -78,15 +76,15 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) fn open(lines: [Line; 4]) -> Result<Shop, ConfigError> {
+    pub(crate) fn open(lines: [Line; 4], places: Arc<Bulkhead>) -> Shop {
         let lines = Arc::new(lines);
-        Ok(Shop {
+        Shop {
             later: Later::start(Arc::clone(&lines)),
             lines,
-            places: Arc::new(Bulkhead::new(PLACES)?),
+            places,
             stock: Mutex::default(),
             orders: AtomicU64::new(1),
-        })
+        }
     }
 
     pub(crate) fn line(&self, name: &str) -> Option<&Line> {
