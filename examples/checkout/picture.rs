@@ -48,7 +48,7 @@ impl Painter {
         let then = self.readings.front().cloned().unwrap_or_else(|| now.clone());
         let seconds = now.at.duration_since(then.at).as_secs_f64();
         let per_second = |now: u64, then: u64| match seconds > 0.0 {
-            true => round((now - then) as f64 / seconds),
+            true => round(now.saturating_sub(then) as f64 / seconds),
             false => 0.0,
         };
         let health = app.registry.health();
@@ -268,7 +268,7 @@ pub(crate) fn in_words(cause: &TransitionCause) -> String {
         TransitionCause::ProbesLost { outstanding } => {
             format!("{} never reported", some(outstanding, "probe"))
         }
-        TransitionCause::Control => "told so".into(),
+        TransitionCause::Control => "by a control call".into(),
         TransitionCause::Reconfigured => "new settings".into(),
         _ => cause.name().replace('_', " "),
     }

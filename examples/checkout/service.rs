@@ -38,6 +38,9 @@ const PAGE: &str = include_str!("page.html");
 const CIRCUITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/checkout/circuits.toml");
 /// Longest body of a checkout.
 const LONGEST_BODY: usize = 16 * 1024;
+/// A body that is too long, but no longer than this, is read to its end: who is hung up on while sending may never see
+/// the answer.
+const LONGEST_READ: usize = 16 * LONGEST_BODY;
 /// Event streams at once; each takes a connection.
 pub(crate) const STREAMS: usize = 256;
 /// Longer than any answer takes: one who moves no byte for that long is hung up on.
@@ -208,7 +211,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/events", get(events))
         .route("/dependencies/{name}/{dial}", post(turn))
         .fallback(nowhere)
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(DefaultBodyLimit::max(LONGEST_READ))
         .with_state(app)
 }
 
@@ -219,6 +222,10 @@ async fn page() -> Response {
 /// The body may be empty, or say how much: `{"quantity": 2}`.
 async fn checkout(State(app): State<Arc<App>>, body: Bytes) -> Response {
     let begun = Instant::now();
+    if body.len() > LONGEST_BODY {
+        let complaint = format!("the body is longer than {LONGEST_BODY} bytes");
+        return error(StatusCode::PAYLOAD_TOO_LARGE, complaint);
+    }
     let quantity = match quantity(&body) {
         Ok(quantity) => quantity,
         Err(complaint) => return error(StatusCode::BAD_REQUEST, complaint),
@@ -314,7 +321,7 @@ async fn reload(State(app): State<Arc<App>>) -> Response {
 }
 
 /// All readers get the same picture; one that is slow gets the latest when it is ready for it.
-async fn events(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     let Ok(place) = Arc::clone(&app.streams).try_acquire_owned() else {
         let mut response =
             error(StatusCode::SERVICE_UNAVAILABLE, format!("{STREAMS} event streams are open"));

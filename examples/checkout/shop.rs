@@ -129,8 +129,8 @@ impl Shop {
 
         let payment = &self.lines[PAYMENT];
         payment.ask(&format!("charge/{order}"), &deadline).map_err(|error| {
-            if error.has_begun() && error.is_timeout() {
-                // Perhaps it is paid all the same; the customer is told that it is not.
+            if may_have_been_done(&error) {
+                // The customer is told that it is not paid.
                 self.later.add(PAYMENT, format!("void/{order}"));
             }
             refuse(payment, &error)
@@ -177,10 +177,15 @@ impl Shop {
     }
 }
 
+/// Whether nobody knows: it was asked, and did not say no.
+fn may_have_been_done(error: &PoolError<Broken>) -> bool {
+    error.has_begun() && !matches!(error, PoolError::Inner(Broken::Status(_)))
+}
+
 fn refuse(line: &Line, error: &PoolError<Broken>) -> Refusal {
     let why = match error {
+        PoolError::TimedOut(_) | PoolError::Inner(Broken::Late) => Why::TimedOut,
         PoolError::Inner(_) => Why::Failed,
-        PoolError::TimedOut(_) => Why::TimedOut,
         _ => Why::Refused,
     };
     Refusal {
@@ -196,7 +201,7 @@ fn said(error: &PoolError<Broken>) -> String {
     match error {
         PoolError::Rejected(rejected) => format!("its circuit is {}", rejected.state()),
         PoolError::Full(_) => "too many calls at once".into(),
-        PoolError::TimedOut(_) => "no answer in time".into(),
+        PoolError::TimedOut(_) | PoolError::Inner(Broken::Late) => "no answer in time".into(),
         PoolError::Inner(Broken::Status(status)) => format!("it answered {status}"),
         PoolError::Inner(Broken::Silent) => "no sensible answer".into(),
         other => format!("{other:?}"),

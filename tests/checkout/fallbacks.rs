@@ -101,3 +101,17 @@ fn all_optional_ones_may_be_gone_at_once() {
     // A second in all, whatever each of them would take.
     assert!(answer.took.as_secs() < 3, "{:?}", answer.took);
 }
+
+#[test]
+fn a_payment_of_which_nobody_knows_is_voided_and_one_that_was_declined_is_not() {
+    let stand = Stand::open();
+    stand.turn("payment", "fail");
+    assert_eq!(stand.checkout().status, 502);
+    assert_eq!(stand.service.app.shop.later.tally().waiting, 0);
+    // Late for the socket or for the customer, whichever is first.
+    stand.turn("payment", "hang?ms=500");
+    assert_eq!(stand.checkout().status, 504);
+    let later = &stand.service.app.shop.later;
+    let tally = later.tally();
+    assert_eq!(tally.waiting as u64 + tally.sent, 1);
+}

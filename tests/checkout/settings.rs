@@ -71,10 +71,10 @@ fn a_bad_file_changes_nothing_and_says_where() {
             "0",
         ),
         (
-            "open_wait = \"300ms\"",
-            "open_wait = \"300 parsecs\"",
+            "open_wait = \"800ms\"",
+            "open_wait = \"800 parsecs\"",
             "templates.default.open_wait",
-            "300 parsecs",
+            "800 parsecs",
         ),
         ("half_open", "half_opened", "templates.default.half_opened", ""),
         ("[breakers.shipping]", "[breakers.shiping]", "breakers.shiping", ""),

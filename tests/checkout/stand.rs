@@ -14,11 +14,11 @@ use ureq::Agent;
 use crate::line::Line;
 use crate::service::{Service, Settings};
 
-/// As the example's own, but that a circuit is open for a moment only.
+/// As the example's own, but that a circuit is open for less than a second.
 pub(crate) const CIRCUITS: &str = r#"
 [templates.default]
 consecutive_failures = 3
-open_wait = "300ms"
+open_wait = "800ms"
 half_open = { probes = 1 }
 
 [breakers.shipping]

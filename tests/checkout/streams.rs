@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde_json::Value;
 
-use crate::service::STREAMS;
+use crate::service::{events, STREAMS};
 use crate::stand::{wait_until, Events, Stand};
 
 /// Reads on until a picture is like that.
@@ -137,6 +138,26 @@ fn a_browser_that_never_reads_harms_nobody() {
     // It comes back, and finds its way.
     assert!(silent.next().is_some());
     drop(vanished);
+}
+
+#[test]
+fn a_slow_reader_gets_the_latest_and_not_what_it_has_missed() {
+    let stand = Stand::open();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let app = std::sync::Arc::clone(&stand.service.app);
+        // Without a network between, whose buffers would hold dozens of pictures.
+        let mut slow = events(axum::extract::State(app)).await.into_body().into_data_stream();
+        let mut quick = stand.events();
+        let mut read = async || {
+            let data = slow.next().await.unwrap().unwrap();
+            let text = std::str::from_utf8(&data).unwrap().trim_start_matches("data: ").trim();
+            serde_json::from_str::<Value>(text).unwrap()["seq"].as_u64().unwrap()
+        };
+        let first = read().await;
+        until(&mut quick, "later ones", |picture| picture["seq"].as_u64() >= Some(first + 4));
+        assert!(read().await >= first + 4);
+    });
 }
 
 #[test]
