@@ -11,6 +11,7 @@ use crate::phase::State;
 /// observed out of order by different threads; [`generation`](Transition::generation) puts them in order: it grows
 /// by one a change, without gaps.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Transition {
     /// The state before.
     pub from: State,
@@ -21,11 +22,14 @@ pub struct Transition {
     /// Why.
     pub cause: TransitionCause,
     /// When, since the clock's zero.
+    #[cfg_attr(feature = "serde", serde(with = "crate::config::time"))]
     pub at: Duration,
 }
 
 /// Why a breaker changed its state, with the numbers that decided where a rule did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TransitionCause {
     /// The failure rate of the window reached its limit.

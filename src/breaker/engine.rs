@@ -667,8 +667,7 @@ impl Engine {
     fn read_word(&self, word: Word, now: u64, bucket_time: u64) -> Reading {
         let Seen { state, attempt, committed } = self.see(word, now);
         let generation = self.shared.state.generation(word);
-        let rules = self.limits().rules();
-        let half_open = self.limits().half_open();
+        let (rules, half_open) = self.limits().rules_and_half_open();
         let mut reading = Reading {
             state,
             generation,

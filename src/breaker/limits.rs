@@ -225,6 +225,15 @@ impl<'a> Limits<'a> {
         self.read(|words| words.judging.rules(u64::MAX)).0
     }
 
+    /// What a snapshot needs, of one configuration.
+    pub(crate) fn rules_and_half_open(self) -> (Rules, HalfOpenConfig) {
+        let read = |words: Words<'a>| {
+            let half_open = words.moving.half_open.load(Ordering::Relaxed);
+            (words.judging.rules(u64::MAX), half_open_of(half_open))
+        };
+        self.read(read).0
+    }
+
     pub(crate) fn half_open(self) -> HalfOpenConfig {
         self.read(|words| half_open_of(words.moving.half_open.load(Ordering::Relaxed))).0
     }
@@ -256,7 +265,10 @@ impl<'a> Limits<'a> {
                 rules: words.judging.rules(words.rest.slow_limit_ns.load(Ordering::Relaxed)),
                 min_calls: GIVEN_MIN.get(half_open) as u32,
                 half_open: half_open_of(half_open),
-                wait: words.wait(),
+                wait: WaitConfig {
+                    seed: words.rest.wait_seed.load(Ordering::Relaxed),
+                    ..words.wait()
+                },
                 lease_ns: words.moving.lease_ns.load(Ordering::Relaxed),
                 stripes,
             }
@@ -323,12 +335,17 @@ impl<'a> Limits<'a> {
 impl Words<'_> {
     fn wait(self) -> WaitConfig {
         let Moving { wait_initial_ns, wait_factor, wait_max_ns, .. } = self.moving;
+        let jitter_ppm = JITTER_PPM.get(self.judging.rates.load(Ordering::Relaxed)) as u32;
         WaitConfig {
             initial_ns: wait_initial_ns.load(Ordering::Relaxed),
             factor: f64::from_bits(wait_factor.load(Ordering::Relaxed)),
             max_ns: wait_max_ns.load(Ordering::Relaxed),
-            jitter_ppm: JITTER_PPM.get(self.judging.rates.load(Ordering::Relaxed)) as u32,
-            seed: self.rest.wait_seed.load(Ordering::Relaxed),
+            jitter_ppm,
+            // Far away, and idle without jitter.
+            seed: match jitter_ppm {
+                0 => 0,
+                _ => self.rest.wait_seed.load(Ordering::Relaxed),
+            },
         }
     }
 }
@@ -390,9 +407,26 @@ mod tests {
     use crate::bits::packing::prove;
     use crate::breaker::rules::PPM;
 
-    #[test]
-    fn settings_come_back_from_their_words() {
-        let config = Config {
+    struct Parts {
+        head: Head,
+        moving: Moving,
+        tail: Tail,
+    }
+
+    impl Parts {
+        fn new(config: &Config) -> Self {
+            let (head, moving) = (Head::new(config), Moving::new(config));
+            Parts { head, moving, tail: Tail::new(config) }
+        }
+
+        fn limits(&self) -> Limits<'_> {
+            Limits { head: &self.head, moving: &self.moving, tail: &self.tail }
+        }
+    }
+
+    /// Every field at another value, the large ones at their ends.
+    fn config() -> Config {
+        Config {
             window: WindowConfig::Consecutive,
             rules: Rules {
                 failure_ppm: 1_000_000,
@@ -402,49 +436,115 @@ mod tests {
                 run: u32::MAX - 1,
                 min_calls: u32::MAX - 2,
             },
+            min_calls: u32::MAX - 3,
             half_open: HalfOpenConfig { kind: HalfOpenKind::Rate, places: 1_000, decide_at: 999 },
-            wait: WaitConfig { initial_ns: 7, factor: 1.5, max_ns: 9, jitter_ppm: 0, seed: 3 },
+            wait: JITTERED,
             lease_ns: 11,
             stripes: 1,
-        };
-        let limits = Limits::new(&config);
-        assert_eq!(limits.rules(), config.rules);
-        assert_eq!(limits.half_open(), config.half_open);
-        assert_eq!((limits.lease_ns(), limits.slow_limit_ns()), (11, Some(5)));
-        assert_eq!([1, 2].map(|attempt| limits.wait_ns(attempt, 0)), [7, 9]);
+        }
     }
 
     const JITTERED: WaitConfig = WaitConfig {
         initial_ns: 1_000,
         factor: 2.0,
         max_ns: u64::MAX,
-        jitter_ppm: 999_999,
+        jitter_ppm: 999_998,
         seed: 5,
     };
 
+    fn other() -> Config {
+        Config {
+            rules: Rules { slow_limit_ns: u64::MAX, run: 7, ..Rules::default() },
+            min_calls: 1,
+            half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 2, decide_at: 1 },
+            wait: WaitConfig { initial_ns: 7, factor: 1.5, max_ns: 9, jitter_ppm: 0, seed: 3 },
+            lease_ns: 12,
+            ..config()
+        }
+    }
+
+    fn agree(limits: Limits<'_>, config: &Config) {
+        assert_eq!(&limits.in_force(config.window, config.stripes), config);
+        // Outcomes come with their kind.
+        assert_eq!(limits.rules(), Rules { slow_limit_ns: u64::MAX, ..config.rules });
+        assert_eq!(limits.half_open(), config.half_open);
+        assert_eq!(limits.rules_and_half_open(), (limits.rules(), config.half_open));
+        assert_eq!(limits.lease_ns(), config.lease_ns);
+        let places = config.half_open.places.into();
+        assert_eq!(limits.places_and_lease(), (places, config.lease_ns));
+        assert_eq!(limits.wait_ns(3, 8), config.wait.nanos(3, 8));
+        let slow_limit = config.rules.slow_limit_ns;
+        assert_eq!(limits.head.slow_limit_ns(), (slow_limit < u64::MAX).then_some(slow_limit));
+        assert!(!limits.head.is_slow(slow_limit));
+        assert_eq!(limits.head.is_slow(u64::MAX), slow_limit < u64::MAX);
+    }
+
+    #[test]
+    fn settings_come_back_from_their_words_in_either_copy() {
+        let parts = Parts::new(&config());
+        agree(parts.limits(), &config());
+        for version in 1..6 {
+            let next = if version % 3 == 0 { config() } else { other() };
+            assert_eq!(parts.limits().publish(&next, [true; 2]), version);
+            agree(parts.limits(), &next);
+        }
+    }
+
+    #[test]
+    fn who_fills_the_idle_copy_disturbs_nobody() {
+        let parts = Parts::new(&config());
+        let idle = parts.limits().words(1);
+        for word in idle.judging.all().into_iter().chain(idle.moving.all()) {
+            word.store(77, Ordering::Relaxed);
+        }
+        agree(parts.limits(), &config());
+    }
+
+    #[test]
+    fn a_copy_says_since_when_it_judges_alone() {
+        let parts = Parts::new(&config());
+        let overtaking = |generation| {
+            [Judged::Window, Judged::Probes]
+                .map(|judged| parts.limits().overtaking(judged, generation))
+        };
+        assert_eq!(overtaking(0), [None; 2]);
+        let first = parts.limits().publish(&other(), [true, false]);
+        assert_eq!(overtaking(1 << 61), [Some(first), None]);
+        parts.limits().note_since(first + 2, 3);
+        assert_eq!(overtaking(7), [Some(first), None], "another version's");
+        parts.limits().note_since(first, 7);
+        parts.limits().note_since(first, 8);
+        assert_eq!([6, 7].map(overtaking), [[Some(first), None], [None; 2]]);
+        // What does not change is taken over, what does is open again.
+        let second = parts.limits().publish(&config(), [false, true]);
+        assert_eq!([6, 7].map(overtaking), [[Some(second); 2], [None, Some(second)]]);
+        // Two versions on, the word is the same.
+        parts.limits().note_since(second, 9);
+        let third = parts.limits().publish(&other(), [true; 2]);
+        parts.limits().note_since(first, 1);
+        assert_eq!(overtaking(9), [Some(third); 2], "who slept notes nothing for later settings");
+    }
+
     #[test]
     fn permits_remember_only_what_the_settings_need() {
-        let limits = |window, slow_limit_ns| {
-            Limits::new(&Config {
-                window,
-                rules: Rules { slow_limit_ns, ..Rules::default() },
-                half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 3, decide_at: 3 },
-                wait: JITTERED,
-                lease_ns: 1,
-                stripes: 1,
-            })
-        };
         let time = WindowConfig::Time { length_ns: 10, buckets: 2 };
-        for untimed in [WindowConfig::Consecutive, WindowConfig::Count { size: 9 }] {
-            let limits = limits(untimed, u64::MAX);
-            assert_eq!((limits.start(), limits.slow_limit_ns()), (UNTIMED, None));
-        }
-        assert_eq!(limits(time, u64::MAX).start(), BUCKETED);
-        for window in [time, WindowConfig::Consecutive] {
-            let limits = limits(window, 7);
-            assert_eq!((limits.start(), limits.slow_limit_ns()), (TIMED, Some(7)));
-            assert_eq!(limits.half_open().kind, HalfOpenKind::Probes);
-            assert_eq!(limits.wait_ns(3, 8), JITTERED.nanos(3, 8));
+        let count = WindowConfig::Count { size: 9 };
+        let with = |window, slow_limit_ns| {
+            let rules = Rules { slow_limit_ns, ..Rules::default() };
+            Config { window, rules, ..config() }
+        };
+        for window in [time, count, WindowConfig::Consecutive] {
+            let untimed = if window == time { BUCKETED } else { UNTIMED };
+            let parts = Parts::new(&with(window, u64::MAX));
+            assert_eq!(parts.head.start(), untimed);
+            parts.limits().publish(&with(window, 7), [true; 2]);
+            assert_eq!(parts.head.start(), TIMED);
+            parts.limits().publish(&with(window, u64::MAX), [true; 2]);
+            assert_eq!(parts.head.start(), untimed);
+            // Totals are kept for good.
+            parts.head.keep_totals();
+            parts.limits().publish(&with(window, 7), [true; 2]);
+            assert_eq!(parts.head.start(), TALLIED);
         }
         const { assert!(UNTIMED != BUCKETED && BUCKETED != TALLIED && TALLIED != TIMED) };
     }
@@ -453,10 +553,11 @@ mod tests {
     fn the_packing_of_the_settings_is_proved_for_all_values() {
         prove(&[FAILURE_PPM, SLOW_PPM, JITTER_PPM], 4);
         prove(&[MIN_CALLS, FAILURE_COUNT], 0);
-        prove(&[PLACES, DECIDE_AT, BY_RATE], 43);
+        prove(&[PLACES, DECIDE_AT, BY_RATE, GIVEN_MIN], 11);
         // The largest values that `build` lets through are not cut off.
         assert!([FAILURE_PPM, SLOW_PPM, JITTER_PPM].iter().all(|field| field.max() >= PPM));
         assert!([PLACES, DECIDE_AT].iter().all(|field| field.max() >= 1_000));
-        assert!([MIN_CALLS, FAILURE_COUNT].iter().all(|field| field.max() == u32::MAX.into()));
+        let counts = [MIN_CALLS, FAILURE_COUNT, GIVEN_MIN];
+        assert!(counts.iter().all(|field| field.max() == u32::MAX.into()));
     }
 }

@@ -69,6 +69,7 @@ impl FileError {
     }
 
     /// A refusal of what is at this key.
+    #[cfg(feature = "rate-limit")]
     pub(crate) fn at(path: &[&str], given: impl Into<String>, allowed: impl Into<String>) -> Self {
         Refusal::new(path, given, allowed).into()
     }
@@ -123,7 +124,7 @@ impl From<Refusal> for FileError {
             file: None,
             place: refusal.place,
             key: parts.join("."),
-            given: refusal.given.unwrap_or_default(),
+            given: shortened(&refusal.given.unwrap_or_default()),
             allowed: refusal.allowed,
         }
     }
@@ -135,7 +136,7 @@ fn key_part(name: &str) -> String {
     if !name.is_empty() && name.chars().all(bare) {
         name.to_owned()
     } else {
-        shortened(&format!("{name:?}"))
+        format!("{name:?}")
     }
 }
 

@@ -16,7 +16,7 @@ use super::time;
 use crate::breaker::config::{HalfOpenKind, WindowKind};
 use crate::breaker::{HalfOpen, OpenWait, Window};
 
-const COUNT: &str = "a whole number from 0 to 4294967295";
+const COUNT: &str = "a whole number from 1 to 4294967295";
 const RATE: &str = "a rate above 0 to 1";
 const NUMBER: &str = "a number";
 const OFF: &str = "off";
@@ -349,7 +349,8 @@ impl Serialize for HalfOpen {
     }
 }
 
-const OPEN_WAIT: &str = r#"one of "30s", { fixed = "30s", jitter = 0.1 } and { initial = "1s", factor = 2.0, max = "1m", jitter = 0.1 }"#;
+const OPEN_WAIT: &str = "one of \"30s\", { fixed = \"30s\", jitter = 0.1 } and \
+    { initial = \"1s\", factor = 2.0, max = \"1m\", jitter = 0.1 }";
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

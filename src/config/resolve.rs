@@ -216,6 +216,7 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
     let quoted = |time| format!("{:?}", time::format(time));
     let as_built = || error.given().to_owned();
     match error.field() {
+        "rules" => (Vec::new(), "no rule".to_owned()),
         "window" => match whole.window.map(|window| window.kind) {
             Some(WindowKind::Count(size)) => (vec!["window", "count"], size.to_string()),
             Some(WindowKind::Time(length)) => (vec!["window", "time"], quoted(length)),

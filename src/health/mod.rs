@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
+use crate::event::Transition;
 use crate::phase::State;
 
 mod checks;
@@ -148,7 +149,6 @@ pub struct BreakerHealth {
     /// Its name.
     pub name: String,
     /// As [`CircuitBreaker::state`] reads it.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "serial::state"))]
     pub state: State,
     /// As [`Snapshot::generation`](crate::Snapshot::generation).
     pub generation: u64,
@@ -195,18 +195,13 @@ impl BreakerHealth {
         let history = breaker.history();
         // Of another generation than the one in the snapshot it would say something else.
         let last = history.last().filter(|last| last.generation == snapshot.generation);
-        let in_state_for = match last {
-            Some(last) if last.to != snapshot.state => None,
-            Some(_) => {
-                let entered = history.iter().rev().find(|change| change.from != change.to);
-                let now = breaker.clock_now();
-                entered.map(|change| now.saturating_sub(change.at))
-            }
-            // Never changed: all the time that it has counted.
-            None if snapshot.generation == 0 => breaker
-                .totals()
-                .map(|totals| State::ALL.iter().map(|state| totals.time_in(*state)).sum()),
-            None => None,
+        let in_state_for = match (last, entered(&history)) {
+            (None, _) if snapshot.generation == 0 => counted_time(breaker),
+            (None, _) => None,
+            (Some(last), _) if last.to != snapshot.state => None,
+            (Some(_), Entered::At(at)) => Some(breaker.clock_now().saturating_sub(at)),
+            (Some(_), Entered::WhenBuilt) => counted_time(breaker),
+            (Some(_), Entered::BeforeWhatIsKept) => None,
         };
         let open_for = match snapshot.state {
             State::Open => breaker.open_for(),
@@ -233,6 +228,38 @@ impl BreakerHealth {
     fn is_degraded(&self) -> bool {
         matches!(self.state, State::Open | State::HalfOpen | State::ForcedOpen)
     }
+}
+
+/// When the state that the last transition left was entered.
+enum Entered {
+    At(Duration),
+    WhenBuilt,
+    BeforeWhatIsKept,
+}
+
+/// Goes back through the changes that left the state as it was: control calls and new settings. The history may have
+/// gaps, and beyond one nothing is known.
+fn entered(history: &[Transition]) -> Entered {
+    let mut generation = history.last().map_or(0, |last| last.generation);
+    for change in history.iter().rev() {
+        if change.generation != generation {
+            return Entered::BeforeWhatIsKept;
+        }
+        if change.from != change.to {
+            return Entered::At(change.at);
+        }
+        generation -= 1;
+    }
+    match generation {
+        0 => Entered::WhenBuilt,
+        _ => Entered::BeforeWhatIsKept,
+    }
+}
+
+/// All the time that a breaker has counted: since it was built.
+fn counted_time<C: Clock>(breaker: &CircuitBreaker<C>) -> Option<Duration> {
+    let totals = breaker.totals()?;
+    Some(State::ALL.iter().map(|state| totals.time_in(*state)).sum())
 }
 
 // ===== bulkheads =====

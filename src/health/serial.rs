@@ -1,11 +1,9 @@
-//! Times and states as JSON has them: Unix seconds, seconds, names in snake case.
+//! Times as JSON has them: points as Unix seconds, spans as seconds.
 
 use core::time::Duration;
 use std::time::SystemTime;
 
 use serde::Serializer;
-
-use crate::phase::State;
 
 /// Unix seconds with a fraction; before 1970 they are negative.
 fn unix(time: SystemTime) -> f64 {
@@ -41,15 +39,4 @@ pub(super) fn span_if_known<S: Serializer>(
         Some(span) => to.serialize_some(&span.as_secs_f64()),
         None => to.serialize_none(),
     }
-}
-
-pub(super) fn state<S: Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(match state {
-        State::Closed => "closed",
-        State::Open => "open",
-        State::HalfOpen => "half_open",
-        State::ForcedOpen => "forced_open",
-        State::Disabled => "disabled",
-        State::MetricsOnly => "metrics_only",
-    })
 }

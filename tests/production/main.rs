@@ -3,5 +3,9 @@
 #[cfg(all(feature = "toml", feature = "json", feature = "yaml"))]
 mod config;
 mod exposition;
+#[cfg(feature = "serde")]
+mod health;
 mod prometheus;
+#[cfg(feature = "rate-limit")]
+mod registry;
 mod tracing;

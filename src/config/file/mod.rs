@@ -103,20 +103,21 @@ fn load(path: &Path) -> Result<Config, FileError> {
         "json" => Config::from_json(&read(path)?),
         #[cfg(feature = "yaml")]
         "yaml" | "yml" => Config::from_yaml(&read(path)?),
-        #[cfg(not(all(feature = "toml", feature = "json", feature = "yaml")))]
-        known @ ("toml" | "json" | "yaml" | "yml") => {
-            let feature = if known == "yml" { "yaml" } else { known };
-            let allowed = format!("a format of this build: it needs the crate's feature {feature}");
-            Err(Refusal::new(&[], format!("a .{known} file"), allowed).into())
-        }
-        other => {
-            let given = match other {
-                "" => "a file without an extension".to_owned(),
-                other => format!("the extension {other:?}"),
-            };
-            Err(Refusal::new(&[], given, "one of .toml, .json, .yaml and .yml").into())
-        }
+        other => Err(unknown(other).into()),
     }
+}
+
+/// An extension whose format this build can't read.
+fn unknown(extension: &str) -> Refusal {
+    let known = "one of .toml, .json, .yaml and .yml";
+    let feature = match extension {
+        "toml" | "json" | "yaml" => extension,
+        "yml" => "yaml",
+        "" => return Refusal::new(&[], "a file without an extension", known),
+        _ => return Refusal::new(&[], format!("the extension {extension:?}"), known),
+    };
+    let allowed = format!("a format of this build: it needs the crate's feature {feature}");
+    Refusal::new(&[], format!("a .{extension} file"), allowed)
 }
 
 #[cfg_attr(not(any(feature = "toml", feature = "json", feature = "yaml")), allow(dead_code))]
@@ -133,4 +134,21 @@ fn read(path: &Path) -> Result<String, Refusal> {
         let byte = error.utf8_error().valid_up_to();
         refuse(format!("bytes that are not UTF-8, from byte {byte} on"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_this_build_lacks_names_its_feature() {
+        for (extension, feature) in
+            [("toml", "toml"), ("json", "json"), ("yaml", "yaml"), ("yml", "yaml")]
+        {
+            let error = FileError::from(unknown(extension));
+            assert_eq!(error.given(), format!("a .{extension} file"));
+            let allowed = format!("a format of this build: it needs the crate's feature {feature}");
+            assert_eq!(error.allowed(), allowed);
+        }
+    }
 }

@@ -25,6 +25,8 @@ pub(super) struct Node<'t> {
     pub(super) place: Place,
 }
 
+// Each format has some of these.
+#[cfg_attr(not(all(feature = "toml", feature = "yaml")), allow(dead_code))]
 #[derive(Debug)]
 pub(super) enum Value<'t> {
     /// A key in YAML with nothing behind it: an empty table as well.
@@ -48,7 +50,11 @@ pub(super) struct Entry<'t> {
 
 /// The settings of a tree, all of them checked.
 pub(super) fn config(root: &Node<'_>) -> Result<Config, Refusal> {
-    let config = Config::deserialize(root).map_err(|Wrong(refusal)| refusal)?;
+    let config = Config::deserialize(root).map_err(|wrong| {
+        let Wrong(mut refusal) = root.refused(wrong);
+        refusal.place.get_or_insert(root.place);
+        refusal
+    })?;
     config.check().map_err(|mut refusal| {
         refusal.place = Some(place_of(root, &refusal.path));
         refusal
@@ -277,10 +283,18 @@ impl<'de> MapAccess<'de> for Entries<'_, '_> {
 
 /// A text that is not well-formed: the line that is wrong, and what the format's parser says of it.
 pub(super) fn malformed(text: &str, place: Place, format: &str, words: &str) -> Refusal {
-    let line = text.lines().nth(place.line - 1).unwrap_or_default().trim();
-    let given = match line {
+    // What is missing at the end is shown at the last line.
+    let (line, place) = match text.lines().nth(place.line - 1) {
+        Some(line) => (line, place),
+        None => {
+            let line = text.lines().next_back().unwrap_or_default();
+            let column = line.chars().count() + 1;
+            (line, Place { line: text.lines().count().max(1), column })
+        }
+    };
+    let given = match line.trim() {
         "" => "nothing".to_owned(),
-        line => shortened(&format!("{line:?}")),
+        line => format!("{line:?}"),
     };
     let words: Vec<_> = words.split_whitespace().collect();
     let allowed = format!("{format} ({})", words.join(" "));
@@ -297,22 +311,47 @@ pub(super) fn too_deep(place: Place) -> Refusal {
 #[cfg(any(feature = "toml", feature = "json"))]
 pub(super) struct Lines<'t> {
     text: &'t str,
+    /// Where lines begin.
     starts: Vec<usize>,
+    /// The characters before each stretch of the text: files of one long line are not counted through for each value.
+    counted: Vec<usize>,
 }
+
+/// The length of a stretch in bytes; arbitrary.
+#[cfg(any(feature = "toml", feature = "json"))]
+const STRETCH: usize = 1_024;
 
 #[cfg(any(feature = "toml", feature = "json"))]
 impl<'t> Lines<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Lines { text, starts: [0].into_iter().chain(ends.map(|(end, _)| end + 1)).collect() }
+        let starts = [0].into_iter().chain(ends.map(|(end, _)| end + 1)).collect();
+        let mut characters = 0;
+        let mut counted = vec![0];
+        for stretch in text.as_bytes().chunks(STRETCH) {
+            characters += count(stretch);
+            counted.push(characters);
+        }
+        Lines { text, starts, counted }
     }
 
     /// The place of the byte at this offset; of the text's end for one beyond.
     pub(super) fn place(&self, offset: usize) -> Place {
+        let offset = offset.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= offset);
-        let before = self.text.as_bytes()[..offset.min(self.text.len())].iter();
-        // Bytes that go on with a character are not counted.
-        let column = before.skip(self.starts[line - 1]).filter(|byte| **byte & 0xc0 != 0x80);
-        Place { line, column: column.count() + 1 }
+        let start = self.starts[line - 1];
+        Place { line, column: self.before(offset) - self.before(start) + 1 }
     }
+
+    /// The characters before this offset.
+    fn before(&self, offset: usize) -> usize {
+        let stretch = offset / STRETCH;
+        self.counted[stretch] + count(&self.text.as_bytes()[stretch * STRETCH..offset])
+    }
+}
+
+/// The characters that begin in these bytes.
+#[cfg(any(feature = "toml", feature = "json"))]
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }

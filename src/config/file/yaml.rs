@@ -11,7 +11,8 @@ use super::tree::{malformed, too_deep, Entry, Node, Value, MAX_DEPTH};
 use crate::config::error::{Place, Refusal};
 
 pub(super) fn tree(text: &str) -> Result<Node<'_>, Refusal> {
-    let mut reader = Reader { text, parser: Parser::new_from_str(text) };
+    let lines = text.matches(['\n', '\r']).count() + 1;
+    let mut reader = Reader { text, lines, parser: Parser::new_from_str(text) };
     let mut root = Node { value: Value::Nothing, place: Place { line: 1, column: 1 } };
     let mut documents = 0;
     loop {
@@ -30,20 +31,26 @@ pub(super) fn tree(text: &str) -> Result<Node<'_>, Refusal> {
 
 struct Reader<'t> {
     text: &'t str,
+    /// What ends with the text ends for the parser in a line more.
+    lines: usize,
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
 }
 
 impl<'t> Reader<'t> {
     fn next(&mut self) -> Result<(Event<'t>, Place), Refusal> {
         match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, place(&span.start))),
+            Some(Ok((event, span))) => Ok((event, self.place(&span.start))),
             Some(Err(error)) => {
-                let place = place(error.marker());
+                let place = self.place(error.marker());
                 Err(malformed(self.text, place, "well-formed YAML", error.info()))
             }
             // The end of the stream is an event before.
             None => Ok((Event::StreamEnd, Place { line: 1, column: 1 })),
         }
+    }
+
+    fn place(&self, marker: &Marker) -> Place {
+        Place { line: marker.line().clamp(1, self.lines), column: marker.col() + 1 }
     }
 
     /// The value that begins with this event.
@@ -92,10 +99,6 @@ impl<'t> Reader<'t> {
         };
         Ok(Node { value, place })
     }
-}
-
-fn place(marker: &Marker) -> Place {
-    Place { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 fn refuse(place: Place, given: &str, allowed: &str) -> Refusal {
