@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::error::Error;
 
 use crate::phase::State;
@@ -117,7 +118,8 @@ impl<E: Error + 'static> Error for CallError<E> {
     }
 }
 
-/// A setting that [`Builder::build`](crate::Builder::build) does not accept.
+/// A setting that [`Builder::build`](crate::Builder::build) or
+/// [`CircuitBreaker::reconfigure`](crate::CircuitBreaker::reconfigure) does not accept.
 ///
 /// It names the setting, the value given and the values allowed:
 ///
@@ -133,16 +135,16 @@ impl<E: Error + 'static> Error for CallError<E> {
 pub struct ConfigError {
     field: &'static str,
     given: String,
-    allowed: &'static str,
+    allowed: Cow<'static, str>,
 }
 
 impl ConfigError {
     pub(crate) fn new(
         field: &'static str,
         given: impl Into<String>,
-        allowed: &'static str,
+        allowed: impl Into<Cow<'static, str>>,
     ) -> Self {
-        ConfigError { field, given: given.into(), allowed }
+        ConfigError { field, given: given.into(), allowed: allowed.into() }
     }
 
     /// The name of the builder method whose setting was refused; `"rules"` when there is no rule at all.
@@ -156,8 +158,8 @@ impl ConfigError {
     }
 
     /// The values allowed, in words.
-    pub const fn allowed(&self) -> &str {
-        self.allowed
+    pub fn allowed(&self) -> &str {
+        &self.allowed
     }
 }
 

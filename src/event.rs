@@ -1,6 +1,7 @@
 //! What an observer is told when a breaker changes its state.
 
 use core::time::Duration;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::phase::State;
 
@@ -10,6 +11,7 @@ use crate::phase::State;
 /// observed out of order by different threads; [`generation`](Transition::generation) puts them in order: it grows
 /// by one a change, without gaps.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Transition {
     /// The state before.
     pub from: State,
@@ -20,11 +22,14 @@ pub struct Transition {
     /// Why.
     pub cause: TransitionCause,
     /// When, since the clock's zero.
+    #[cfg_attr(feature = "serde", serde(with = "crate::config::time"))]
     pub at: Duration,
 }
 
 /// Why a breaker changed its state, with the numbers that decided where a rule did.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TransitionCause {
     /// The failure rate of the window reached its limit.
@@ -171,6 +176,17 @@ mod tests {
             assert_eq!(cause.name(), TransitionCause::KINDS[kind]);
             let (first, second) = cause.numbers();
             assert_eq!(TransitionCause::of(kind, first, second), cause);
+        }
+    }
+}
+
+/// Tells somebody who must do no harm: what it panics with is dropped.
+pub(crate) fn contain(told: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(told)) {
+        // What was thrown may throw again when it is dropped.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        if let Err(payload) = dropped {
+            core::mem::forget(payload);
         }
     }
 }

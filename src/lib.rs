@@ -153,12 +153,16 @@ mod error;
 mod event;
 mod fallback;
 mod faults;
+mod health;
 mod metrics;
 mod outcome;
 mod phase;
 pub mod policy;
 #[cfg(feature = "pool")]
 mod pool;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub mod prometheus;
 mod rate_limit;
 mod registry;
 mod retry;
@@ -167,13 +171,20 @@ mod sleep;
 mod sync;
 mod threads;
 mod totals;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+mod trace;
 mod window;
 
 #[cfg(feature = "oracle")]
 #[doc(hidden)]
 pub mod oracle;
 
-pub use breaker::{Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Window};
+pub use breaker::{
+    Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Settings, Window,
+};
 pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
 pub use deadline::Deadline;
@@ -181,6 +192,9 @@ pub use error::{CallError, ConfigError, Rejected};
 pub use event::{Transition, TransitionCause};
 pub use fallback::{Failed, Failure, Fallback, FallbackError, Refusal, TimedOut};
 pub use faults::{Fault, Faults, FaultsBuilder};
+pub use health::{
+    BreakerHealth, BulkheadHealth, CheckHealth, CheckRunner, CheckStatus, Health, HealthStatus,
+};
 pub use metrics::Snapshot;
 pub use outcome::{Outcome, Recorded};
 pub use phase::State;
@@ -191,7 +205,7 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use registry::Registry;
+pub use registry::{Applied, ApplyError, Changes, Registry};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};

@@ -8,6 +8,7 @@ use crate::phase::State;
 ///
 /// It never mixes two generations. While other threads record it may be a moment old; at rest it is exact.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Snapshot {
     /// The state, as [`CircuitBreaker::state`](crate::CircuitBreaker::state) reads it.
     pub state: State,

@@ -16,6 +16,8 @@ use core::fmt;
 /// # Ok::<(), failfast::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum State {
     /// Every call is permitted and its outcome judged.
     Closed,

@@ -11,8 +11,7 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread::{current, Thread};
 // For the registry, off every call path.
 pub(crate) use std::sync::RwLock;
-// For the threads of an isolated pool: see `pool::crew`.
-#[cfg(feature = "pool")]
+// For those who wait for checks, and for the threads of an isolated pool: see `health::checks` and `pool::crew`.
 pub(crate) use std::sync::Condvar;
 
 /// A word that holds a `u64`.

@@ -111,14 +111,15 @@ impl Shared {
         if line.breaker.open_for().is_some() {
             return false;
         }
-        let Some(path) = self.queue().errands[at].pop_front() else {
+        let Some(path) = self.queue().errands[at].front().cloned() else {
             return false;
         };
         let is_done = line.ask(&path, &Deadline::after(TIMEOUT)).is_ok();
-        let mut queue = self.queue();
-        match is_done {
-            true => queue.sent += 1,
-            false => queue.errands[at].push_front(path),
+        if is_done {
+            // Others add at the other end.
+            let mut queue = self.queue();
+            queue.errands[at].pop_front();
+            queue.sent += 1;
         }
         is_done
     }

@@ -13,7 +13,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// Calls to one dependency at once, and how many more may wait for a thread: when it hangs, so many customers wait for
 /// `TIMEOUT` before the breaker has opened, and nobody else.
 const THREADS: u32 = 6;
-const QUEUE: u32 = 6;
+const QUEUE: u32 = 10;
 /// An answer is a few bytes.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
@@ -22,7 +22,9 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 pub(crate) enum Broken {
     /// It says that something is wrong with it.
     Status(u16),
-    /// It said nothing, or nothing that could be read.
+    /// It said nothing in time.
+    Late,
+    /// It hung up, or said nothing that could be read.
     Silent,
 }
 
@@ -77,6 +79,7 @@ impl Line {
         self.pool.call(deadline.remaining_or(TIMEOUT), move || {
             let mut answer = agent.post(url).send_empty().map_err(|error| match error {
                 ureq::Error::StatusCode(status) => Broken::Status(status),
+                ureq::Error::Timeout(_) => Broken::Late,
                 _ => Broken::Silent,
             })?;
             let text = answer

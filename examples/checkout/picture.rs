@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use failfast::clock::Clock;
-use failfast::{State, Totals, Transition, TransitionCause};
+use failfast::{CheckStatus, Health, HealthStatus, State, Totals, Transition, TransitionCause};
 use serde_json::{json, Value};
 
-use crate::books::{Counts, LOOKS_BACK};
+use crate::books::{milliseconds, Counts, LOOKS_BACK};
+use crate::circuits;
 use crate::later;
 use crate::line::{Line, TIMEOUT};
 use crate::service::App;
@@ -47,14 +48,15 @@ impl Painter {
         let then = self.readings.front().cloned().unwrap_or_else(|| now.clone());
         let seconds = now.at.duration_since(then.at).as_secs_f64();
         let per_second = |now: u64, then: u64| match seconds > 0.0 {
-            true => round((now - then) as f64 / seconds),
+            true => round(now.saturating_sub(then) as f64 / seconds),
             false => 0.0,
         };
+        let health = app.registry.health();
         let ended = |at: usize| per_second(now.checkouts[at], then.checkouts[at]);
         let dependencies: Vec<_> = (0..app.shop.lines.len())
             .map(|at| {
                 let (now, then) = (&now.totals[at], &then.totals[at]);
-                let mut picture = line(&app, &app.shop.lines[at], now);
+                let mut picture = line(&app, &app.shop.lines[at], &health, now);
                 let breaker = &mut picture["breaker"];
                 breaker["calls_per_s"] = per_second(now.permitted, then.permitted).into();
                 breaker["failures_per_s"] = per_second(now.failed, then.failed).into();
@@ -70,7 +72,7 @@ impl Painter {
             "started_ms": self.begun_ms,
             "uptime_s": seconds_of(self.begun.elapsed()),
             "tick_ms": EVERY.as_millis() as u64,
-            "healthy": app.is_healthy(),
+            "healthy": health.status == HealthStatus::Healthy,
             "checkout": {
                 "confirmed_per_s": ended(0),
                 "degraded_per_s": ended(1),
@@ -115,12 +117,17 @@ impl Reading {
 }
 
 /// A dependency and what stands around it, but for the figures per second.
-fn line(app: &App, line: &Line, totals: &Totals) -> Value {
+fn line(app: &App, line: &Line, health: &Health, totals: &Totals) -> Value {
     let (dependency, pool, breaker) = (&line.dependency, &line.pool, &line.breaker);
     let dial = dependency.dial();
     let snapshot = breaker.snapshot();
+    let settings = breaker.settings();
     let history = breaker.history();
-    let now = app.clock.now();
+    let now = app.registry.clock().now();
+    // A half-open state that nobody has asked for yet is no change so far.
+    let since = history.last().filter(|last| last.to == snapshot.state).map(|last| last.at);
+    let in_state = since.map(|since| now.saturating_sub(since));
+    let open_for = breaker.open_for();
     json!({
         "name": line.name(),
         "required": line.is_required,
@@ -130,7 +137,7 @@ fn line(app: &App, line: &Line, totals: &Totals) -> Value {
             "rate": dial.rate(),
             "ms": dial.lasts().as_millis() as u64,
         },
-        "check": null,
+        "check": check(health, line.name()),
         "pool": {
             "in_use": pool.in_use(),
             "threads": pool.threads(),
@@ -139,13 +146,11 @@ fn line(app: &App, line: &Line, totals: &Totals) -> Value {
         },
         "breaker": {
             "state": state_name(snapshot.state),
-            // A half-open state that nobody has asked for yet is no change so far.
-            "state_s": history
-                .last()
-                .filter(|last| last.to == snapshot.state)
-                .map(|last| seconds_of(now.saturating_sub(last.at))),
+            "state_s": in_state.map(seconds_of),
             "generation": snapshot.generation,
-            "open_for_s": breaker.open_for().map(seconds_of),
+            "open_for_s": open_for.map(seconds_of),
+            // With jitter, and whichever of the exponential ones it is.
+            "open_wait_s": open_for.zip(in_state).map(|(left, gone)| seconds_of(left + gone)),
             "calls": snapshot.calls,
             "failures": snapshot.failures,
             "slow_calls": snapshot.slow_calls,
@@ -153,15 +158,14 @@ fn line(app: &App, line: &Line, totals: &Totals) -> Value {
             "consecutive_failures": snapshot.consecutive_failures,
             "failure_rate": snapshot.failure_rate,
             "slow_rate": snapshot.slow_rate,
-            "open_wait_s": 5.0,
-            "window": { "kind": "time", "seconds": 10.0 },
-            "min_calls": 20,
-            "failure_rate_limit": 0.5,
-            "slow_rate_limit": 0.5,
-            "slow_limit_ms": 150,
-            "failure_count_limit": null,
-            "consecutive_failures_limit": 3,
-            "half_open": { "kind": "probes", "count": 1 },
+            "window": window(&json!(settings.window)),
+            "min_calls": settings.min_calls,
+            "failure_rate_limit": settings.failure_rate,
+            "slow_rate_limit": settings.slow_call.map(|(_, rate)| rate),
+            "slow_limit_ms": settings.slow_call.map(|(limit, _)| milliseconds(limit)),
+            "failure_count_limit": settings.failure_count,
+            "consecutive_failures_limit": settings.consecutive_failures,
+            "half_open": half_open(&json!(settings.half_open)),
             "totals": {
                 "permitted": totals.permitted,
                 "refused": totals.refused,
@@ -175,6 +179,53 @@ fn line(app: &App, line: &Line, totals: &Totals) -> Value {
             },
             "transitions": history.iter().map(|change| transition(change, now)).collect::<Vec<_>>(),
         },
+    })
+}
+
+/// The last ping; `null` before there was one.
+fn check(health: &Health, name: &str) -> Value {
+    let check = health.checks.iter().find(|check| check.name == name);
+    match check.filter(|check| check.status != CheckStatus::NeverRan) {
+        None => Value::Null,
+        Some(check) => json!({
+            "passing": check.status == CheckStatus::Passed,
+            "ago_s": check.age.map(seconds_of),
+            "error": check.error,
+            "recovers": circuits::recovers(name),
+        }),
+    }
+}
+
+/// From the form that it has in a file.
+fn window(setting: &Value) -> Value {
+    if let Some(length) = setting["time"].as_str() {
+        return json!({ "kind": "time", "text": length, "seconds": seconds_in(length) });
+    }
+    let kind = if setting["count"].is_null() { "consecutive" } else { "count" };
+    json!({ "kind": kind, "text": setting[kind].to_string(), "size": setting[kind] })
+}
+
+/// From the form that it has in a file.
+fn half_open(setting: &Value) -> Value {
+    let kind = if setting["rate"].is_null() { "probes" } else { "rate" };
+    json!({ "kind": kind, "count": setting[kind] })
+}
+
+/// `1m 30s` is 90.
+fn seconds_in(text: &str) -> Option<f64> {
+    text.split(' ').try_fold(0.0, |sum, part| {
+        let digits = part.trim_end_matches(char::is_alphabetic);
+        let unit = match &part[digits.len()..] {
+            "d" => 86_400.0,
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        Some(sum + digits.parse::<f64>().ok()? * unit)
     })
 }
 
@@ -192,7 +243,7 @@ fn transition(change: &Transition, now: Duration) -> Value {
 }
 
 /// Why, with the numbers that decided.
-fn in_words(cause: &TransitionCause) -> String {
+pub(crate) fn in_words(cause: &TransitionCause) -> String {
     let some = |count: u64, what: &str| match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
@@ -217,7 +268,7 @@ fn in_words(cause: &TransitionCause) -> String {
         TransitionCause::ProbesLost { outstanding } => {
             format!("{} never reported", some(outstanding, "probe"))
         }
-        TransitionCause::Control => "told so".into(),
+        TransitionCause::Control => "by a control call".into(),
         TransitionCause::Reconfigured => "new settings".into(),
         _ => cause.name().replace('_', " "),
     }

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
-use axum::http::{header, HeaderValue, StatusCode};
+use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use failfast::clock::DefaultClock;
-use failfast::State as Circuit;
+use failfast::prometheus::{Collector, Format};
+use failfast::{CheckRunner, Registry};
 use futures_util::stream;
+use prometheus_client::registry::Registry as Metrics;
 use serde_json::{json, Value};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{watch, Semaphore};
@@ -25,15 +26,21 @@ use tokio::task::{spawn_blocking, JoinHandle};
 use tokio::time::{interval, timeout, MissedTickBehavior};
 
 use crate::books::{Books, Ended};
+use crate::circuits;
 use crate::dependency::Dial;
 use crate::line::Line;
 use crate::listener::Listener;
-use crate::picture::{state_name, Painter, EVERY};
+use crate::picture::{Painter, EVERY};
 use crate::shop::{Refusal, Shop, Why};
 
 const PAGE: &str = include_str!("page.html");
+/// Read anew at each start, and by `POST /reload`.
+const CIRCUITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/checkout/circuits.toml");
 /// Longest body of a checkout.
 const LONGEST_BODY: usize = 16 * 1024;
+/// A body that is too long, but no longer than this, is read to its end: who is hung up on while sending may never see
+/// the answer.
+const LONGEST_READ: usize = 16 * LONGEST_BODY;
 /// Event streams at once; each takes a connection.
 pub(crate) const STREAMS: usize = 256;
 /// Longer than any answer takes: one who moves no byte for that long is hung up on.
@@ -45,13 +52,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) struct Settings {
     /// `None`: the system picks one.
     pub(crate) port: Option<u16>,
-    pub(crate) config: Option<PathBuf>,
+    /// The circuits' settings.
+    pub(crate) config: PathBuf,
+    /// How long a connection may be silent.
     pub(crate) stall: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { port: None, config: None, stall: STALL }
+        Settings { port: None, config: CIRCUITS.into(), stall: STALL }
     }
 }
 
@@ -59,11 +68,13 @@ impl Default for Settings {
 pub(crate) struct App {
     pub(crate) shop: Shop,
     pub(crate) books: Books,
-    /// The breakers' clock.
-    pub(crate) clock: DefaultClock,
+    pub(crate) registry: Arc<Registry>,
+    config: PathBuf,
+    metrics: Metrics,
     /// The latest picture: who is slow misses some.
     events: watch::Receiver<Event>,
     streams: Arc<Semaphore>,
+    _checks: CheckRunner,
 }
 
 /// The running service and its dependencies; dropping it stops them.
@@ -82,9 +93,12 @@ impl Service {
     ///
     /// In words: the port is in use, a setting is not allowed, the system gives no threads.
     pub(crate) fn start(settings: Settings) -> Result<Service, String> {
-        let clock = DefaultClock::new();
-        let shop =
-            Shop::open(crate::circuits::lines(&clock)?).map_err(|error| error.to_string())?;
+        let config = circuits::read(&settings.config).map_err(|unfit| unfit.to_string())?;
+        let registry = Registry::from_config(config).map_err(|error| error.to_string())?;
+        let registry = Arc::new(registry);
+        let places = registry.bulkhead(circuits::BULKHEAD).map_err(|error| error.to_string())?;
+        let mut metrics = Metrics::default();
+        metrics.register_collector(Box::new(Collector::new(Arc::clone(&registry))));
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("checkout")
@@ -98,13 +112,19 @@ impl Service {
             )))
             .map_err(|error| explain_bind(settings.port, &error))?;
         let address = tcp.local_addr().map_err(|error| error.to_string())?;
+        let lines = circuits::open(&registry)?;
+        let checks = circuits::check(&registry, &lines)
+            .map_err(|error| format!("cannot start the checks: {error}"))?;
         let (draws, events) = watch::channel(Event::default());
         let app = Arc::new(App {
-            shop,
+            shop: Shop::open(lines, places),
             books: Books::default(),
-            clock,
+            registry,
+            config: settings.config,
+            metrics,
             events,
             streams: Arc::new(Semaphore::new(STREAMS)),
+            _checks: checks,
         });
         let (stop, stopped) = watch::channel(false);
         runtime.spawn(draw(Painter::new(Arc::clone(&app)), draws, stopped.clone()));
@@ -186,10 +206,12 @@ fn routes(app: Arc<App>) -> Router {
         .route("/", get(page))
         .route("/checkout", post(checkout))
         .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/reload", post(reload))
         .route("/events", get(events))
         .route("/dependencies/{name}/{dial}", post(turn))
         .fallback(nowhere)
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(DefaultBodyLimit::max(LONGEST_READ))
         .with_state(app)
 }
 
@@ -200,6 +222,10 @@ async fn page() -> Response {
 /// The body may be empty, or say how much: `{"quantity": 2}`.
 async fn checkout(State(app): State<Arc<App>>, body: Bytes) -> Response {
     let begun = Instant::now();
+    if body.len() > LONGEST_BODY {
+        let complaint = format!("the body is longer than {LONGEST_BODY} bytes");
+        return error(StatusCode::PAYLOAD_TOO_LARGE, complaint);
+    }
     let quantity = match quantity(&body) {
         Ok(quantity) => quantity,
         Err(complaint) => return error(StatusCode::BAD_REQUEST, complaint),
@@ -271,27 +297,31 @@ fn refused(refusal: &Refusal) -> Response {
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let circuits: Vec<_> = app
-        .shop
-        .lines
-        .iter()
-        .map(|line| json!({ "name": line.name(), "state": state_name(line.breaker.state()) }))
-        .collect();
-    let (status, word) = match app.is_healthy() {
-        true => (StatusCode::OK, "healthy"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
-    };
-    (status, Json(json!({ "status": word, "circuits": circuits }))).into_response()
+    let health = app.registry.health();
+    let status = StatusCode::from_u16(health.http_status()).unwrap_or_default();
+    (status, Json(health)).into_response()
 }
 
-impl App {
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.shop.lines.iter().all(|line| line.breaker.state() == Circuit::Closed)
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::asked_for(accepted.unwrap_or(""));
+    match format.encode(&app.metrics) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
+        Err(broken) => error(StatusCode::INTERNAL_SERVER_ERROR, broken.to_string()),
+    }
+}
+
+/// On a thread that may wait: it reads a file.
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    match spawn_blocking(move || circuits::reload(&app.registry, &app.config)).await {
+        Ok(Ok(changed)) => Json(changed).into_response(),
+        Ok(Err(unfit)) => (StatusCode::BAD_REQUEST, Json(unfit.to_json())).into_response(),
+        Err(broken) => error(StatusCode::INTERNAL_SERVER_ERROR, broken.to_string()),
     }
 }
 
 /// All readers get the same picture; one that is slow gets the latest when it is ready for it.
-async fn events(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     let Ok(place) = Arc::clone(&app.streams).try_acquire_owned() else {
         let mut response =
             error(StatusCode::SERVICE_UNAVAILABLE, format!("{STREAMS} event streams are open"));

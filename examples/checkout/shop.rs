@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use failfast::{Bulkhead, ConfigError, Deadline, PoolError, State};
+use failfast::{Bulkhead, Deadline, PoolError, State};
 use serde_json::{json, Value};
 
 use crate::later::Later;
@@ -25,9 +25,6 @@ const CHECKOUT: Duration = Duration::from_secs(1);
 const STOCK_LASTS: Duration = Duration::from_secs(60);
 /// What shipping costs when nobody can say it.
 const STANDARD_QUOTE: u64 = 990;
-/// Checkouts at once: more than that many threads wait for nothing good.
-const PLACES: u32 = 64;
-
 pub(crate) const PAYMENT: usize = 0;
 pub(crate) const INVENTORY: usize = 1;
 pub(crate) const SHIPPING: usize = 2;
@@ -70,6 +67,7 @@ pub(crate) enum Why {
 pub(crate) struct Shop {
     /// Payment, inventory, shipping, notification.
     pub(crate) lines: Arc<[Line; 4]>,
+    /// For checkouts at once.
     pub(crate) places: Arc<Bulkhead>,
     pub(crate) later: Later,
     /// As the inventory last said, and when.
@@ -78,15 +76,15 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) fn open(lines: [Line; 4]) -> Result<Shop, ConfigError> {
+    pub(crate) fn open(lines: [Line; 4], places: Arc<Bulkhead>) -> Shop {
         let lines = Arc::new(lines);
-        Ok(Shop {
+        Shop {
             later: Later::start(Arc::clone(&lines)),
             lines,
-            places: Arc::new(Bulkhead::new(PLACES)?),
+            places,
             stock: Mutex::default(),
             orders: AtomicU64::new(1),
-        })
+        }
     }
 
     pub(crate) fn line(&self, name: &str) -> Option<&Line> {
@@ -131,8 +129,8 @@ impl Shop {
 
         let payment = &self.lines[PAYMENT];
         payment.ask(&format!("charge/{order}"), &deadline).map_err(|error| {
-            if error.has_begun() && error.is_timeout() {
-                // Perhaps it is paid all the same; the customer is told that it is not.
+            if may_have_been_done(&error) {
+                // The customer is told that it is not paid.
                 self.later.add(PAYMENT, format!("void/{order}"));
             }
             refuse(payment, &error)
@@ -179,10 +177,15 @@ impl Shop {
     }
 }
 
+/// Whether nobody knows: it was asked, and did not say no.
+fn may_have_been_done(error: &PoolError<Broken>) -> bool {
+    error.has_begun() && !matches!(error, PoolError::Inner(Broken::Status(_)))
+}
+
 fn refuse(line: &Line, error: &PoolError<Broken>) -> Refusal {
     let why = match error {
+        PoolError::TimedOut(_) | PoolError::Inner(Broken::Late) => Why::TimedOut,
         PoolError::Inner(_) => Why::Failed,
-        PoolError::TimedOut(_) => Why::TimedOut,
         _ => Why::Refused,
     };
     Refusal {
@@ -198,7 +201,7 @@ fn said(error: &PoolError<Broken>) -> String {
     match error {
         PoolError::Rejected(rejected) => format!("its circuit is {}", rejected.state()),
         PoolError::Full(_) => "too many calls at once".into(),
-        PoolError::TimedOut(_) => "no answer in time".into(),
+        PoolError::TimedOut(_) | PoolError::Inner(Broken::Late) => "no answer in time".into(),
         PoolError::Inner(Broken::Status(status)) => format!("it answered {status}"),
         PoolError::Inner(Broken::Silent) => "no sensible answer".into(),
         other => format!("{other:?}"),

@@ -6,6 +6,8 @@ pub(crate) mod cell;
 pub(crate) mod engine;
 #[path = "../../src/breaker/limits.rs"]
 pub(crate) mod limits;
+#[path = "../../src/breaker/reconfigure.rs"]
+pub(crate) mod reconfigure;
 #[path = "../../src/breaker/rules.rs"]
 pub(crate) mod rules;
 #[path = "../../src/breaker/state.rs"]

@@ -22,6 +22,7 @@ mod outcome;
 #[path = "../../src/phase.rs"]
 mod phase;
 mod pool;
+mod registry;
 #[path = "../../src/seats.rs"]
 mod seats;
 #[path = "../../src/window/mod.rs"]

@@ -88,6 +88,7 @@ pub(crate) const fn config(window: WindowConfig, rules: Rules) -> Config {
     Config {
         window,
         rules,
+        min_calls: rules.min_calls,
         half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 1, decide_at: 1 },
         wait: WaitConfig {
             initial_ns: TICK,

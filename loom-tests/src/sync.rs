@@ -11,7 +11,7 @@ use std::sync::Arc;
 use loom::sync::Notify;
 
 pub(crate) use loom::sync::atomic::{fence, Ordering};
-pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::{Mutex, MutexGuard, RwLock};
 
 // Clippy looks at the unit tests of the included sources too; they count accesses.
 #[cfg(test)]

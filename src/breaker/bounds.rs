@@ -18,30 +18,44 @@ use crate::seats::WORDS;
 /// `engine::ATTEMPTS`: exchanges of the half-open word that one call may lose.
 const LOSSES: usize = 4_096;
 
+/// What every reading of settings takes beside the words that it reads: the version, a fence, the version. As all
+/// figures here, while nobody changes them.
+const READING: usize = 3;
+
+/// The settings that an open time is made of.
+const WAIT: usize = READING + 5;
+
+/// The settings that judge a window, or the outcomes of probes by their rates.
+const RULES: usize = READING + 3;
+
 /// One attempt at a transition. The generation, a fence, the ticket counter and the word: 4. The words beside it: 3.
 /// Three shared words, each read, and swept if it is old, which asks for the state again: 9. The base: 1. The open
-/// period's number and its wait: 1 + 5. The exchange: 1.
-const TRANSIT: usize = 4 + 3 + 9 + 1 + 6 + 1;
+/// period's number and its wait. The exchange: 1.
+const TRANSIT: usize = 4 + 3 + 9 + 1 + 1 + WAIT + 1;
 
-/// Whether an open time that seems very long is so: generation, number, wait.
-const LONG_WAIT: usize = 2 + 5;
+/// One attempt at a transition by a verdict: the generation, and since when the settings judge alone.
+const DECIDE: usize = 1 + READING + 1 + TRANSIT;
 
-/// The stamp, and the lease.
-const LAPSED: usize = 2;
+/// Whether an open time that seems very long is so: generation, number, wait, the longest one of other settings.
+const LONG_WAIT: usize = 2 + WAIT + 1;
 
-/// One turn of an acquire: the word; a lease that is found lapsed, or an open time that is found over and a sign of life
-/// of two steps. (The transition to half-open needs no wait: 6 less.)
-const ACQUIRE_TURN: usize = 1 + LONG_WAIT + 2 + TRANSIT - 6;
+/// The lease, and the stamp.
+const LAPSED: usize = READING + 1 + 1;
+
+/// One turn of an acquire: the word; places, lease and stamp, and a lapse to commit. (An open time that is found over
+/// takes less: the transition to half-open needs no wait.)
+const ACQUIRE_TURN: usize = 1 + READING + 2 + 1 + TRANSIT;
 
 /// One turn of a report in half-open: the word, its generation, the lease, the stamp (replaced if it was wild), the
 /// rates and numbers that decide, a transition.
-const REPORT_TURN: usize = 1 + 1 + LAPSED + 2 + 4 + TRANSIT;
+const REPORT_TURN: usize = 1 + 1 + LAPSED + 2 + RULES + DECIDE;
 
 /// One turn of a control call.
 const CONTROL_TURN: usize = 1 + LAPSED + TRANSIT;
 
-/// A reading of the state: the word twice, generation and number of the open period, and what time makes of them.
-const STATE: usize = 1 + 1 + 2 + LONG_WAIT;
+/// A reading of the state: the word twice, generation and number of the open period, and what time makes of them: at
+/// most, a lease that has lapsed and the wait that follows.
+const STATE: usize = 1 + 1 + 2 + LAPSED + WAIT;
 
 /// Writing a mark: the ticket counter before each of three exchanges, and once more. The first exchange supposes an empty
 /// slot. The second may lose to a thread with an older ticket of the slot; to one only, since it must have asked for the
@@ -81,7 +95,7 @@ impl Size {
     fn report_half_open(self) -> usize {
         // The facade's two looks at the slow limit and one at the word; the rules of half-open; the turns; and the word
         // of slow failures, which others exchange once a report.
-        3 + 1 + REPORT_TURN * LOSSES + self.places + self.threads
+        3 + READING + 1 + REPORT_TURN * LOSSES + self.places + self.threads
     }
 
     /// Walks of the ring from as many ends as tickets were taken since one's own, each with `each` steps beside them.
@@ -124,14 +138,14 @@ impl Size {
     /// A report in a count window that leaves a mark: a failure, or a slow success.
     fn count_mark(self, met: usize) -> usize {
         let judging = self.judge_windows(met) + self.judge_minimum(met);
-        SETTLE_MARKED + RECORD + self.mark(met) + judging + TRANSIT
+        SETTLE_MARKED + RECORD + self.mark(met) + judging + DECIDE
     }
 
     /// A cold success in a count window: stripe, fence, sum, the note that the minimum is crossed, judged, looked at again;
     /// warm.
     fn count_success(self, met: usize) -> usize {
         let judging = 1 + self.sum() + 1 + self.judge_minimum(met) + 1 + 1;
-        SETTLE_COLD + RECORD + STRIPE + judging + TRANSIT
+        SETTLE_COLD + RECORD + STRIPE + judging + DECIDE
     }
 
     /// All buckets of all stripes: their numbers, twice, and four counts; and the shared ones.
@@ -162,7 +176,7 @@ impl Size {
             + bucket
             + 1
             + self.readings(met) * self.find()
-            + TRANSIT
+            + DECIDE
             + 5
     }
 
@@ -172,10 +186,10 @@ impl Size {
     }
 
     fn run_failure(self, met: usize) -> usize {
-        SETTLE_MARKED + RECORD + self.mark(met) + TRANSIT
+        SETTLE_MARKED + RECORD + self.mark(met) + DECIDE
     }
 
-    /// One attempt of a reading of a count window; the rules are read once more at the end.
+    /// One attempt of a reading of a count window.
     fn read_count(self) -> usize {
         let run = if self.runs { self.sum() + 2 + self.ring + 2 + 6 * self.stripes } else { 0 };
         READ + self.sum() + 2 + self.ring + run
@@ -196,11 +210,11 @@ const SETTLE_MARKED: usize = 2;
 /// The slow limit, the state, two words of a time window's stripe, the state.
 const DISABLED: usize = 5;
 /// The state, and the rules.
-const RECORD: usize = 1 + 4;
+const RECORD: usize = 1 + RULES;
 /// A stripe that enters a generation, a fence and four stores; and counts.
 const STRIPE: usize = 1 + 5 + 2;
 /// A reading of a state that counts: the word, what time makes of it, generation, rules; a fence and the word.
-const READ: usize = 1 + 9 + 1 + 5 + 2;
+const READ: usize = STATE - 1 + 1 + RULES + 1 + 2;
 
 /// The default settings on up to four cores, and as many threads as the page's machine has cores.
 const DEFAULT: Size =
@@ -223,16 +237,16 @@ fn the_figures_of_the_progress_page_are_these() {
         ("any report, disabled", DISABLED, DISABLED),
         ("a thread's first report, on top", 2, WORDS + WORDS * u64::BITS as usize),
         ("a thread's end", 1, 1),
-        ("`try_acquire`, half-open", 1 + 8, DEFAULT.acquire_half_open()),
-        ("any report, half-open", 4 + REPORT_TURN, DEFAULT.report_half_open()),
+        ("`try_acquire`, half-open", 1 + 11, DEFAULT.acquire_half_open()),
+        ("any report, half-open", 3 + READING + 1 + REPORT_TURN, DEFAULT.report_half_open()),
         ("`success`, cold, count window", DEFAULT.count_success(0), DEFAULT.count_success(ANY)),
         ("`failure`, count window", DEFAULT.count_mark(0), DEFAULT.count_mark(ANY)),
         ("any report, cold, time window", DEFAULT.time(0), DEFAULT.time(ANY)),
         ("`success`, cold, consecutive window", runs.run_success(), runs.run_success()),
         ("`failure`, consecutive window", runs.run_failure(0), runs.run_failure(ANY)),
         ("`state`", STATE, STATE),
-        ("`snapshot`, count window", DEFAULT.read_count() + 4, DEFAULT.read_count()),
-        ("`snapshot`, time window", DEFAULT.read_time() + 4, DEFAULT.read_time()),
+        ("`snapshot`, count window", DEFAULT.read_count(), DEFAULT.read_count()),
+        ("`snapshot`, time window", DEFAULT.read_time(), DEFAULT.read_time()),
         ("control", CONTROL_TURN, CONTROL_TURN),
     ] {
         let line = page.lines().find(|line| line.starts_with(&format!("| {call} |")));

@@ -7,6 +7,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::breaker::settings::Built;
 use crate::breaker::CircuitBreaker;
 use crate::clock::{nanos, Clock, DefaultClock};
 use crate::error::ConfigError;
@@ -53,12 +54,12 @@ const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    kind: WindowKind,
-    buckets: Option<u32>,
+    pub(crate) kind: WindowKind,
+    pub(crate) buckets: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WindowKind {
+pub(crate) enum WindowKind {
     Count(u32),
     Time(Duration),
     Consecutive(u32),
@@ -99,6 +100,17 @@ impl Window {
         self
     }
 
+    /// The window of a breaker that judges runs of this length.
+    pub(crate) fn in_force(window: WindowConfig, run: u32) -> Self {
+        match window {
+            WindowConfig::Count { size } => Window::count(size),
+            WindowConfig::Time { length_ns, buckets } => {
+                Window::time(Duration::from_nanos(length_ns)).buckets(buckets)
+            }
+            WindowConfig::Consecutive => Window::consecutive(run),
+        }
+    }
+
     fn given(&self) -> String {
         let kind = match self.kind {
             WindowKind::Count(size) => format!("count({size})"),
@@ -115,8 +127,8 @@ impl Window {
 /// How half-open probes decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HalfOpen {
-    kind: HalfOpenKind,
-    places: u32,
+    pub(crate) kind: HalfOpenKind,
+    pub(crate) places: u32,
 }
 
 impl HalfOpen {
@@ -130,6 +142,10 @@ impl HalfOpen {
     /// slow rate decide; 1 to 1,000.
     pub const fn rate(places: u32) -> Self {
         HalfOpen { kind: HalfOpenKind::Rate, places }
+    }
+
+    pub(crate) fn in_force(config: HalfOpenConfig) -> Self {
+        HalfOpen { kind: config.kind, places: config.places }
     }
 
     fn given(&self) -> String {
@@ -152,9 +168,9 @@ impl HalfOpen {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OpenWait {
-    initial: Duration,
-    growth: Option<(f64, Duration)>,
-    jitter: f64,
+    pub(crate) initial: Duration,
+    pub(crate) growth: Option<(f64, Duration)>,
+    pub(crate) jitter: f64,
 }
 
 impl OpenWait {
@@ -174,6 +190,13 @@ impl OpenWait {
     pub const fn jitter(mut self, ratio: f64) -> Self {
         self.jitter = ratio;
         self
+    }
+
+    pub(crate) fn in_force(config: WaitConfig) -> Self {
+        let initial = Duration::from_nanos(config.initial_ns);
+        let growth = (config.max_ns < u64::MAX)
+            .then(|| (config.factor, Duration::from_nanos(config.max_ns)));
+        OpenWait { initial, growth, jitter: jitter_of(config.jitter_ppm) }
     }
 }
 
@@ -496,6 +519,7 @@ impl<C: Clock> Builder<C> {
         Ok(Config {
             window,
             rules,
+            min_calls,
             half_open: HalfOpenConfig {
                 kind: half_open.kind,
                 places: half_open.places,
@@ -508,6 +532,50 @@ impl<C: Clock> Builder<C> {
             lease_ns,
             stripes,
         })
+    }
+
+    /// Checks every setting for a breaker that is built already.
+    ///
+    /// `longest_run` is the longest limit on runs that its memory judges.
+    pub(crate) fn validate_for(
+        &self,
+        built: &Built,
+        longest_run: u32,
+    ) -> Result<Config, ConfigError> {
+        let mut config = self.validate()?;
+        if config.window != built.window {
+            let allowed = match built.window {
+                WindowConfig::Consecutive => "consecutive(..)".to_owned(),
+                window => Window::in_force(window, 0).given(),
+            };
+            let allowed = format!("{allowed}, as the breaker was built");
+            return Err(ConfigError::new("window", self.window.given(), allowed));
+        }
+        match self.stripes {
+            Some(stripes) if stripes != built.stripes => {
+                let allowed = format!("{}, as the breaker was built", built.stripes);
+                return Err(ConfigError::new("stripes", stripes.to_string(), allowed));
+            }
+            _ => config.stripes = built.stripes,
+        }
+        let run = config.rules.run;
+        if run > longest_run {
+            let (field, given) = match self.window.kind {
+                WindowKind::Consecutive(_) => ("window", self.window.given()),
+                _ => ("consecutive_failures", run.to_string()),
+            };
+            let allowed = match longest_run {
+                0 => "no limit, since the breaker's time window was built without one".to_owned(),
+                _ => format!("1 to {longest_run}, which the breaker was built with memory for"),
+            };
+            return Err(ConfigError::new(field, given, allowed));
+        }
+        Ok(config)
+    }
+
+    /// The seed of the jitter, if one was given.
+    pub(crate) fn given_seed(&self) -> Option<u64> {
+        self.jitter_seed
     }
 
     fn validate_window(&self) -> Result<WindowConfig, ConfigError> {
@@ -594,12 +662,9 @@ impl<C: Clock> Builder<C> {
         if !(0.0..1.0).contains(&wait.jitter) {
             return Err(ConfigError::new("jitter", wait.jitter.to_string(), "0 to below 1"));
         }
-        // Rounded down: the jitter stays within its ratio.
-        let jitter_ppm = (wait.jitter * PPM as f64) as u32;
-        let seed = self.jitter_seed.unwrap_or_else(|| match jitter_ppm {
-            0 => 0,
-            _ => random_seed(),
-        });
+        let jitter_ppm = jitter_ppm(wait.jitter);
+        // Without jitter too, which may be asked for later.
+        let seed = self.jitter_seed.unwrap_or_else(random_seed);
         Ok(WaitConfig { initial_ns, factor, max_ns, jitter_ppm, seed })
     }
 
@@ -727,6 +792,21 @@ pub(crate) fn validate_rate(field: &'static str, rate: f64) -> Result<u32, Confi
         let allowed = "a rate above 0 to 1, at least one part in a million";
         Err(ConfigError::new(field, rate.to_string(), allowed))
     }
+}
+
+/// The ratio of a jitter in parts per million: one that is rounded down to the same.
+fn jitter_of(ppm: u32) -> f64 {
+    let ratio = f64::from(ppm) / PPM as f64;
+    match jitter_ppm(ratio) == ppm {
+        true => ratio,
+        // The next float: `next_up` is younger than the oldest compiler that this crate builds with.
+        false => f64::from_bits(ratio.to_bits() + 1),
+    }
+}
+
+/// A jitter in parts per million, rounded down: it stays within its ratio.
+fn jitter_ppm(ratio: f64) -> u32 {
+    (ratio * PPM as f64) as u32
 }
 
 /// A time in nanoseconds.

@@ -7,8 +7,9 @@ use crossbeam_utils::CachePadded;
 
 use crate::bits::Field;
 use crate::breaker::cell::{attempt_after, StateCell};
-use crate::breaker::limits::Limits;
-use crate::breaker::rules::{Config, HalfOpenKind, Rules, STEP_BACK_NS};
+use crate::breaker::limits::{Head, Judged, Limits, Moving, Tail};
+use crate::breaker::reconfigure::Changing;
+use crate::breaker::rules::{Config, HalfOpenKind, Rules, WindowConfig, STEP_BACK_NS};
 use crate::breaker::state::{deadline, Word};
 use crate::error::Rejected;
 use crate::event::TransitionCause;
@@ -62,6 +63,8 @@ pub(crate) struct Reading {
     pub(crate) run: u64,
     /// Calls below which the rates are not judged; `None` where no rate is judged.
     pub(crate) min_calls: Option<u64>,
+    /// The rules that say so.
+    pub(crate) rules: Rules,
 }
 
 /// What a user sees of a state word at an instant.
@@ -75,40 +78,65 @@ struct Seen {
 
 pub(crate) struct Engine {
     /// Read by every call, written by transitions and in half-open only.
-    shared: CachePadded<Shared>,
-    window: Window,
+    pub(super) shared: CachePadded<Shared>,
+    pub(super) window: Window,
+    pub(super) changing: Changing,
 }
 
-/// One pair of cache lines, in the order that the hot path wants: the state and what it reads with it come first.
+/// Two pairs of cache lines, in the order that the hot path wants. On the first line are the state and what a report in
+/// a window reads with it, on the second what half-open and transitions need; behind them stands what hardly anybody
+/// reads until the settings are changed.
 #[repr(C)]
-struct Shared {
-    state: StateCell,
-    limits: Limits,
+pub(super) struct Shared {
+    head: Head,
+    pub(super) state: StateCell,
+    moving: Moving,
     /// The latest grant, report or give-back of any half-open generation.
     stamp: AtomicU64,
     slow_failed: AtomicU64,
+    tail: Tail,
 }
 
-// One pair of lines, and no word of the next. In words, since those of the models are larger.
-const _: () = assert!(size_of::<Shared>() == 16 * size_of::<AtomicU64>());
+// Two pairs of lines, and no word of the next; the tail is the second. In words, since those of the models are larger.
+const _: () = assert!(size_of::<Shared>() == 32 * size_of::<AtomicU64>());
+const _: () = assert!(core::mem::offset_of!(Shared, tail) == 16 * size_of::<AtomicU64>());
 
 impl Engine {
     pub(crate) fn new(config: &Config) -> Self {
         let stripes = config.stripes as usize;
         Engine {
             shared: CachePadded::new(Shared {
+                head: Head::new(config),
                 state: StateCell::new(),
-                limits: Limits::new(config),
+                moving: Moving::new(config),
                 stamp: AtomicU64::new(0),
                 slow_failed: AtomicU64::new(0),
+                tail: Tail::new(config),
             }),
             window: Window::new(config.window, &config.rules, stripes),
+            changing: Changing::new(),
         }
     }
 
     /// Lets permits know that they are counted; only before the breaker is shared.
     pub(crate) fn keep_totals(&self) {
-        self.shared.limits.keep_totals();
+        self.shared.head.keep_totals();
+    }
+
+    /// The settings in force, of a breaker of this window and so many stripes.
+    pub(crate) fn in_force(&self, window: WindowConfig, stripes: u32) -> Config {
+        self.limits().in_force(window, stripes)
+    }
+
+    /// The longest limit on runs that there is memory for.
+    pub(crate) fn longest_run(&self) -> u32 {
+        self.window.longest_run()
+    }
+
+    /// The settings.
+    pub(super) fn limits(&self) -> Limits<'_> {
+        let Shared { head, moving, tail, .. } = &*self.shared;
+        Limits { head, moving, tail }
     }
 
     /// Bytes on the heap.
@@ -129,13 +157,18 @@ impl Engine {
     /// The limit beyond which a call is slow, if calls are timed.
     #[inline]
     pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
-        self.shared.limits.slow_limit_ns()
+        self.shared.head.slow_limit_ns()
+    }
+
+    /// Whether a call that took this many nanoseconds is slow, asked by who leaves a trace of it.
+    pub(crate) fn is_slow(&self, elapsed: u64) -> bool {
+        self.shared.head.is_slow(elapsed)
     }
 
     /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
     #[inline]
     pub(crate) fn start(&self) -> u64 {
-        self.shared.limits.start()
+        self.shared.head.start()
     }
 
     /// Whether closed outcomes need the instant at which they are recorded.
@@ -200,7 +233,8 @@ impl Engine {
                     }
                 }
                 State::HalfOpen => {
-                    if let Some(at) = self.lapsed(word, now) {
+                    let (places, lease) = self.limits().places_and_lease();
+                    if let Some(at) = self.lapsed_by(word, now, lease) {
                         // Committed by this thread or by a faster one, or undone by a sign of life: look again.
                         self.commit_lapse(word, at, heard);
                         lost += 1;
@@ -208,7 +242,6 @@ impl Engine {
                             continue;
                         }
                     }
-                    let places = u64::from(self.shared.limits.half_open().places);
                     if word.probes().granted >= places || lost >= ATTEMPTS {
                         return Err(Rejected::by(State::HalfOpen));
                     }
@@ -247,7 +280,7 @@ impl Engine {
         };
         let change = verdict
             .cause
-            .and_then(|cause| self.transit(name, Target::Open { from: instants().1 }, cause));
+            .and_then(|cause| self.decide(name, Target::Open { from: instants().1 }, cause));
         self.window.settle(seat, name, &verdict);
         // Only now, with nothing half done, may an observer run.
         if let Some(change) = change {
@@ -269,7 +302,9 @@ impl Engine {
             return (Recorded::Stale, false);
         };
         self.window.settle(seat, name, &verdict);
-        (Recorded::Counted, verdict.cause.is_some())
+        let generation = name.named_generation();
+        let overtaken = || self.limits().overtaking(Judged::Window, generation).is_some();
+        (Recorded::Counted, verdict.cause.is_some() && !overtaken())
     }
 
     /// Counts an outcome in the window; `None` if its generation is over.
@@ -284,7 +319,7 @@ impl Engine {
         if self.load() != name {
             return None;
         }
-        let rules = self.shared.limits.rules();
+        let rules = self.limits().rules();
         self.window.record(&Record {
             seat,
             name,
@@ -298,7 +333,7 @@ impl Engine {
 
     /// How long the first open period after a generation would last, in nanoseconds.
     pub(crate) fn first_wait(&self, generation: u64) -> u64 {
-        self.shared.limits.wait_ns(1, generation + 1)
+        self.limits().wait_ns(1, generation + 1)
     }
 
     /// Records an outcome of a half-open generation.
@@ -312,7 +347,7 @@ impl Engine {
         now: u64,
         heard: &mut dyn FnMut(Change),
     ) -> Recorded {
-        let rules = self.shared.limits.half_open();
+        let rules = self.limits().half_open();
         for _ in 0..ATTEMPTS {
             let word = self.load();
             if word.state() != State::HalfOpen
@@ -346,7 +381,7 @@ impl Engine {
                     continue;
                 }
             };
-            if let Some(change) = self.transit(word, to, cause) {
+            if let Some(change) = self.decide(word, to, cause) {
                 heard(change);
                 return Recorded::Counted;
             }
@@ -384,7 +419,7 @@ impl Engine {
         };
         let by_rate = match kind {
             HalfOpenKind::Probes => None,
-            HalfOpenKind::Rate => counts.judge_rates(&self.shared.limits.rules()),
+            HalfOpenKind::Rate => counts.judge_rates(&self.limits().rules()),
         };
         Some(match by_rate {
             Some(cause) => (again, cause),
@@ -445,12 +480,20 @@ impl Engine {
         // Either the wait is that long, or the clock was wrong when it began.
         let generation = self.shared.state.generation(word);
         let attempt = self.shared.state.attempt(generation, State::Open);
-        let asked = self.shared.limits.wait_ns(attempt, generation);
+        let asked = self.limits().wait_ns(attempt, generation).max(self.changing.longest_ns());
         (wait - STEP_BACK_NS <= asked).then_some(wait)
     }
 
     /// The instant at which a half-open word's outstanding probes have lapsed, if they have.
-    fn lapsed(&self, word: Word, now: u64) -> Option<u64> {
+    pub(super) fn lapsed(&self, word: Word, now: u64) -> Option<u64> {
+        match word.probes().outstanding() {
+            0 => None,
+            _ => self.lapsed_by(word, now, self.limits().lease_ns()),
+        }
+    }
+
+    /// The same for a lease that was read already.
+    fn lapsed_by(&self, word: Word, now: u64, lease: u64) -> Option<u64> {
         if word.probes().outstanding() == 0 {
             return None;
         }
@@ -459,12 +502,11 @@ impl Engine {
         if self.is_wild(stamp, now) {
             return Some(now);
         }
-        let lease = self.shared.limits.lease_ns();
         (now.saturating_sub(stamp) >= lease).then(|| stamp.saturating_add(lease))
     }
 
     /// Opens again as of the instant at which the half-open probes lapsed, unless the word has changed meanwhile.
-    fn commit_lapse(&self, word: Word, at: u64, heard: &mut dyn FnMut(Change)) {
+    pub(super) fn commit_lapse(&self, word: Word, at: u64, heard: &mut dyn FnMut(Change)) {
         let cause = TransitionCause::ProbesLost { outstanding: word.probes().outstanding() };
         if let Some(change) = self.transit(word, Target::Open { from: at }, cause) {
             heard(Change { lapsed_at: Some(at), ..change });
@@ -472,6 +514,37 @@ impl Engine {
     }
 
     // ===== transitions =====
+
+    /// Moves on by a verdict of the rules, if the settings in force are the only ones that the generation has known;
+    /// otherwise begins another one, which knows no others. `None` if somebody was faster.
+    ///
+    /// What a generation has counted was counted by the settings that its callers knew: a slow call is one by the limit
+    /// of its time. So a verdict over it is one configuration's only if all of them knew the same.
+    #[cold]
+    fn decide(&self, word: Word, to: Target, cause: TransitionCause) -> Option<Change> {
+        let judged = match word.state() {
+            State::HalfOpen => Judged::Probes,
+            _ => Judged::Window,
+        };
+        // Asked after what was counted has been read: who has counted by newer settings has shown them to this thread
+        // (E17).
+        match self.limits().overtaking(judged, self.shared.state.generation(word)) {
+            None => self.transit(word, to, cause),
+            Some(version) => self.renew(word, version),
+        }
+    }
+
+    /// Begins a new generation in the state of a word, which all will know to be under this version of the settings or
+    /// a later one.
+    pub(super) fn renew(&self, word: Word, version: u64) -> Option<Change> {
+        let to = match word.state() {
+            State::HalfOpen => Target::HalfOpen { granted: 0 },
+            state => Target::Plain(state),
+        };
+        let change = self.transit(word, to, TransitionCause::Reconfigured)?;
+        self.limits().note_since(version, change.generation);
+        Some(change)
+    }
 
     /// Moves from a word to another state, if nobody was faster; `None` and no change otherwise.
     #[cold]
@@ -490,7 +563,7 @@ impl Engine {
         let next = match to {
             Target::Open { from } => {
                 let attempt = attempt_after(state.attempt(current, word.state()), State::Open);
-                let wait = self.shared.limits.wait_ns(attempt, generation);
+                let wait = self.limits().wait_ns(attempt, generation);
                 Word::open(generation, deadline(from, wait))
             }
             Target::HalfOpen { granted } => Word::half_open(generation, granted),
@@ -544,7 +617,7 @@ impl Engine {
     /// The open period that the next call will commit, of a half-open generation whose probes lapsed at an instant.
     fn reopened(&self, generation: u64, attempt: u32, at: u64) -> Word {
         let attempt = attempt_after(attempt, State::Open);
-        let wait = self.shared.limits.wait_ns(attempt, generation + 1);
+        let wait = self.limits().wait_ns(attempt, generation + 1);
         Word::open(generation + 1, deadline(at, wait))
     }
 
@@ -594,8 +667,7 @@ impl Engine {
     fn read_word(&self, word: Word, now: u64, bucket_time: u64) -> Reading {
         let Seen { state, attempt, committed } = self.see(word, now);
         let generation = self.shared.state.generation(word);
-        let rules = self.shared.limits.rules();
-        let half_open = self.shared.limits.half_open();
+        let (rules, half_open) = self.limits().rules_and_half_open();
         let mut reading = Reading {
             state,
             generation,
@@ -603,6 +675,7 @@ impl Engine {
             counts: Counts::default(),
             run: 0,
             min_calls: Some(rules.min_calls.into()),
+            rules,
         };
         if !committed {
             return reading;
@@ -634,14 +707,9 @@ impl Engine {
         reading
     }
 
-    /// The rules in force.
-    pub(crate) fn rules(&self) -> Rules {
-        self.shared.limits.rules()
-    }
-
     /// The lease of half-open probes, in nanoseconds.
     pub(crate) fn lease_ns(&self) -> u64 {
-        self.shared.limits.lease_ns()
+        self.limits().lease_ns()
     }
 }
 

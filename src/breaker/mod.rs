@@ -5,17 +5,18 @@
 use core::cell::OnceCell;
 use core::fmt;
 use core::time::Duration;
-use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::clock::{Clock, DefaultClock};
 use crate::error::{CallError, Rejected};
-use crate::event::Transition;
+use crate::event::{contain, Transition};
 use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::threads;
 use crate::totals::{Count, Tally, Totals};
+use crate::trace;
 use crate::window::counts::Kind;
 
 #[cfg(test)]
@@ -27,16 +28,20 @@ mod costs;
 pub(crate) mod engine;
 pub(crate) mod limits;
 mod permit;
+pub(crate) mod reconfigure;
 pub(crate) mod rules;
+mod settings;
 pub(crate) mod state;
 
 pub use self::config::{Builder, HalfOpen, OpenWait, Window};
 pub use self::permit::{OwnedPermit, Permit};
+pub use self::settings::Settings;
 
 use self::config::{Config, Observer};
 use self::engine::{Change, Engine, Target};
 use self::limits::{BUCKETED, TALLIED, TIMED, UNTIMED};
 use self::rules::{back, since};
+use self::settings::Built;
 use self::state::Word;
 
 /// What a permit remembers.
@@ -131,6 +136,8 @@ pub struct CircuitBreaker<C = DefaultClock> {
     warnings: Vec<String>,
     observers: Vec<Observer>,
     totals: Option<Box<Tally>>,
+    /// What stays as it was built.
+    built: Built,
 }
 
 impl CircuitBreaker<DefaultClock> {
@@ -159,10 +166,11 @@ impl<C: Clock> CircuitBreaker<C> {
     ) -> Self {
         let zero = clock.now_nanos();
         let engine = Engine::new(&config);
+        let built = Built { window: config.window, stripes: config.stripes };
         if totals.is_some() {
             engine.keep_totals();
         }
-        CircuitBreaker { engine, clock, zero, name, warnings, observers, totals }
+        CircuitBreaker { engine, clock, zero, name, warnings, observers, totals, built }
     }
 
     /// The name given to the builder.
@@ -228,6 +236,15 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The lease of half-open probes, as it was set.
     pub(crate) fn probe_timeout(&self) -> Duration {
         Duration::from_nanos(self.engine.lease_ns())
+    }
+
+    pub(crate) fn keeps_totals(&self) -> bool {
+        self.totals.is_some()
+    }
+
+    /// The clock's reading, which instants of [`history`](CircuitBreaker::history) compare with.
+    pub(crate) fn clock_now(&self) -> Duration {
+        Duration::from_nanos(self.clock.now_nanos())
     }
 
     // ===== acquiring =====
@@ -323,6 +340,7 @@ impl<C: Clock> CircuitBreaker<C> {
                     None => Count::Permitted,
                     Some(_) => Count::Refused,
                 });
+                trace::refused(&self.name, || answer.into_result().err());
                 answer
             }
         }
@@ -473,7 +491,7 @@ impl<C: Clock> CircuitBreaker<C> {
     pub fn snapshot(&self) -> Snapshot {
         let now = self.clock.now_nanos();
         let reading = self.engine.read(self.since_zero(now), now);
-        let rules = self.engine.rules();
+        let rules = &reading.rules;
         let rate = |ppm: u32, part: u64| match reading.min_calls {
             Some(min) if ppm > 0 && reading.counts.calls >= min => {
                 Some(part as f64 / reading.counts.calls as f64)
@@ -744,7 +762,7 @@ impl<C: Clock> CircuitBreaker<C> {
             known => known,
         };
         let elapsed = elapsed.or(now.map(|now| now.saturating_sub(grant.start))).unwrap_or(0);
-        let slow = self.is_slow(elapsed);
+        let slow = self.engine.is_slow(elapsed);
         // Read at most once, and only if a bucket or a deadline needs it.
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
@@ -808,7 +826,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// `now` is the reading of the call that committed the change.
     #[cold]
     fn publish(&self, change: &Change, now: u64) {
-        if self.observers.is_empty() && self.totals.is_none() {
+        if self.observers.is_empty() && self.totals.is_none() && trace::IS_OFF {
             return;
         }
         let Change { from, to, generation, cause, lapsed_at } = *change;
@@ -818,15 +836,9 @@ impl<C: Clock> CircuitBreaker<C> {
         if let Some(totals) = &self.totals {
             totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
         }
+        trace::changed(&self.name, &transition);
         for observer in &self.observers {
-            let heard = catch_unwind(AssertUnwindSafe(|| observer(&transition)));
-            if let Err(payload) = heard {
-                // What was thrown may throw again when it is dropped.
-                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-                if let Err(payload) = dropped {
-                    core::mem::forget(payload);
-                }
-            }
+            contain(|| observer(&transition));
         }
     }
 }

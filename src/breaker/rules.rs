@@ -57,10 +57,12 @@ pub(crate) enum HalfOpenKind {
 }
 
 /// Validated settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) window: WindowConfig,
     pub(crate) rules: Rules,
+    /// The minimum of calls as it was given; the rules have the one in use.
+    pub(crate) min_calls: u32,
     pub(crate) half_open: HalfOpenConfig,
     pub(crate) wait: WaitConfig,
     /// The probe lease, in nanoseconds.
@@ -124,6 +126,15 @@ pub(crate) struct WaitConfig {
 }
 
 impl WaitConfig {
+    /// The longest wait that this may ask for, in nanoseconds.
+    pub(crate) fn longest_ns(&self) -> u64 {
+        if self.max_ns < u64::MAX {
+            return self.max_ns;
+        }
+        let jitter = u128::from(self.initial_ns) * u128::from(self.jitter_ppm) / u128::from(PPM);
+        self.initial_ns.saturating_add(u64::try_from(jitter).unwrap_or(u64::MAX))
+    }
+
     /// The wait of open period `attempt` (from 1) whose generation is `generation`, in nanoseconds.
     ///
     /// The jitter is a pure function of seed and generation, so that a reader who must know the deadline of an open

@@ -20,6 +20,7 @@ fn config(size: u32, failure_ppm: u32, min_calls: u32) -> Config {
             run: 0,
             min_calls,
         },
+        min_calls,
         half_open: HalfOpenConfig { kind: HalfOpenKind::Probes, places: 3, decide_at: 3 },
         wait: WaitConfig { initial_ns: 1, factor: 1.0, max_ns: u64::MAX, jitter_ppm: 0, seed: 0 },
         lease_ns: 1_000,
@@ -155,7 +156,7 @@ fn a_mark_that_is_written_late_is_judged_where_it_stands() {
     marks.write(late, name, Mark { kind: Kind::Failure, before });
     let known = Known { skips: marks.skips(name, late), crossed_at };
     let view = engine.window.view(name, Some(100), before);
-    let cause = view.judge_mark(late, known, &engine.rules());
+    let cause = view.judge_mark(late, known, &engine.limits().rules());
     assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 3 }));
 }
 
@@ -181,6 +182,6 @@ fn more_marks_in_flight_than_the_window_holds_hide_no_minimum() {
     }
     // Whoever judges first: two of the first four failed, in every order.
     let view = engine.window.view(name, Some(4), 2);
-    let cause = view.judge_mark(slow[0], known, &engine.rules());
+    let cause = view.judge_mark(slow[0], known, &engine.limits().rules());
     assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 4 }));
 }

@@ -110,6 +110,16 @@ impl<C: Clock> RateLimit<C> {
         self.quota.burst_size().get()
     }
 
+    /// Whether it allows as much as another one.
+    pub(crate) fn equals<D: Clock>(&self, other: &RateLimit<D>) -> bool {
+        self.quota == other.quota
+    }
+
+    /// How often a token comes back.
+    pub(crate) fn token_every(&self) -> Duration {
+        self.quota.replenish_interval()
+    }
+
     #[cold]
     fn limited(&self, refused: &NotUntil<Instant>) -> RateLimited {
         let now = governor::clock::Clock::now(self.limiter.clock());

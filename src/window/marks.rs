@@ -50,6 +50,8 @@ pub(crate) struct Marks {
     ring: Box<[AtomicU64]>,
     /// Slots beyond the entries asked for: room for tickets that were never written.
     spare: u64,
+    /// Entries that leave as many slots to such tickets as were asked for.
+    room: u64,
 }
 
 /// What every mark reads and hardly any writes.
@@ -79,6 +81,7 @@ impl Marks {
             }),
             ring: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             spare: (slots - entries) as u64,
+            room: (slots - spare) as u64,
         }
     }
 
@@ -90,6 +93,11 @@ impl Marks {
     /// Slots beyond the entries that the windows need.
     pub(crate) fn spare(&self) -> u64 {
         self.spare
+    }
+
+    /// The longest run that the ring can hold beside its holes.
+    pub(crate) fn room(&self) -> u64 {
+        self.room
     }
 
     /// Tickets that the ring can hold.
@@ -303,6 +311,7 @@ mod tests {
         for (entries, spare, slots) in [(1, 0, 1), (3, 1, 4), (3, 2, 8), (100, 16, 128)] {
             let marks = Marks::new(entries, spare);
             assert_eq!((marks.slots(), marks.spare()), (slots, slots - entries as u64));
+            assert_eq!(marks.room(), slots - spare as u64);
             assert_eq!(marks.heap() as u64, 8 * slots);
             assert_eq!(marks.next_ticket(), slots);
         }

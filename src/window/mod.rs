@@ -87,6 +87,18 @@ impl Window {
         buckets + self.stripes.heap() + self.marks.heap()
     }
 
+    /// The longest limit on runs that this window judges as exactly as one that it was built with; zero if it judges
+    /// none.
+    pub(crate) fn longest_run(&self) -> u32 {
+        let room = u32::try_from(self.marks.room()).unwrap_or(u32::MAX);
+        match self.kind {
+            Kinds::Time { runs: false, .. } => 0,
+            // As large as any ring is made for: beyond it the stripes judge.
+            _ if room >= MAX_RUN_RING => u32::MAX,
+            _ => room,
+        }
+    }
+
     /// Whether outcomes need the instant at which they are recorded.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {

@@ -293,7 +293,7 @@ impl View<'_> {
         if limit == 0 {
             return None;
         }
-        if limit > self.marks.slots() - self.marks.spare() {
+        if limit > self.marks.room() {
             // Longer than any ring is made for.
             let failures =
                 self.stripes.run_after(self.name, self.stripes.breaks(self.name, self.near));
@@ -350,7 +350,7 @@ impl View<'_> {
     pub(crate) fn run(&self) -> u64 {
         let newest = self.marks.next_ticket();
         let (run, ended) = self.count_run(newest - 1, self.near, newest);
-        if ended || run < self.marks.slots() - self.marks.spare() {
+        if ended || run < self.marks.room() {
             return run;
         }
         // The run has outgrown the ring.

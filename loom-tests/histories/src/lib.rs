@@ -39,6 +39,8 @@ mod phase;
 mod seats;
 mod sync;
 mod threads;
+#[path = "../../../src/trace.rs"]
+mod trace;
 #[path = "../../../src/window/mod.rs"]
 mod window;
 

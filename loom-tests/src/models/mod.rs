@@ -10,6 +10,7 @@ mod half_open;
 mod marks;
 mod pool;
 mod reading;
+mod registry;
 mod ring;
 mod rules;
 mod seats;
@@ -34,4 +35,5 @@ pub(crate) const ALL: &[&[Model]] = &[
     bulkhead::MODELS,
     budget::MODELS,
     pool::MODELS,
+    registry::MODELS,
 ];

@@ -110,6 +110,14 @@ const BUGS: &[Bug] = &[
         &["time_window::two_successes_after_a_failure_reach_the_minimum"], &[
         ("window/buckets.rs", "count", "+ ONE) | UNSETTLED", "+ ONE)"),
     ]),
+    // The registry.
+    ("a thing that was built too late takes the place of the first", &["registry::two_ask_while_it_is_removed"], &[
+        ("registry/shelves.rs", "find_or_build", "if let Some(found) = find(&stock.shelves) {",
+            "if let Some(found) = find(&stock.shelves).filter(|_| false) {"),
+    ]),
+    ("a thing is put up though its plan is gone", &["registry::asked_for_while_replanned"], &[
+        ("registry/shelves.rs", "find_or_build", "if stock.plans == plans {", "if stock.plans >= plans {"),
+    ]),
     // Seats, clock.
     ("a seat is handed on without what was counted on it", &["seats::owner_after_owner"], &[
         ("seats.rs", "claim", "word.fetch_or(1 << bit, Ordering::Acquire)", "word.fetch_or(1 << bit, Ordering::Relaxed)"),

@@ -36,8 +36,10 @@ const PROBES: HalfOpenConfig =
     HalfOpenConfig { kind: HalfOpenKind::Probes, places: 3, decide_at: 3 };
 
 fn engine(window: WindowConfig, rules: Rules, stripes: u32, half_open: HalfOpenConfig) -> Engine {
-    let wait = WaitConfig { initial_ns: 1, factor: 1.0, max_ns: u64::MAX, jitter_ppm: 0, seed: 0 };
-    Engine::new(&Config { window, rules, half_open, wait, lease_ns: LEASE, stripes })
+    let wait = WaitConfig { initial_ns: 1, factor: 1.0, max_ns: u64::MAX, jitter_ppm: 1, seed: 0 };
+    let min_calls = rules.min_calls;
+    let lease_ns = LEASE;
+    Engine::new(&Config { window, rules, min_calls, half_open, wait, lease_ns, stripes })
 }
 
 fn record(engine: &Engine, seat: usize, kind: Kind, now: u64) {
@@ -94,6 +96,7 @@ fn against<T>(
 
 /// What a transition takes where no shared word is old, to a state with a wait; and once a generation one more.
 const PLAIN_TRANSIT: usize = TRANSIT - 6 - 1;
+const PLAIN_DECIDE: usize = DECIDE - 6 - 1;
 
 fn rival(engine: &Rc<Engine>) -> (usize, impl FnMut() + 'static) {
     let word = last_change(|| come_and_go(engine));
@@ -108,7 +111,7 @@ fn an_acquire_gives_up_after_so_many_lost_places() {
     let taken = against(word, 2 * LOSSES, moves, || {
         assert!(engine.acquire(0, &mut |_| ()).is_err());
     });
-    // The word, the lease, the places, the stamp, the generation, the exchange.
+    // The word, the places and the lease, the stamp twice, the generation, the exchange.
     assert_eq!(taken, LOSSES * (1 + LAPSED + 1 + 1 + 1 + 1) + (1 + LAPSED + 1));
     assert!(taken < DEFAULT.acquire_half_open());
 }
@@ -120,8 +123,7 @@ fn an_acquire_gives_up_after_so_many_lapses_that_it_could_not_commit() {
     let taken = against(word, 2 * LOSSES, moves, || {
         assert!(engine.acquire(5 * LEASE, &mut |_| ()).is_err());
     });
-    // And at the end the number of places.
-    assert_eq!(taken, LOSSES * (1 + LAPSED + PLAIN_TRANSIT) + 1 + 1);
+    assert_eq!(taken, LOSSES * (1 + LAPSED + 1 + PLAIN_TRANSIT) + 1);
     let bound = DEFAULT.acquire_half_open();
     assert!(taken < bound && taken > bound / 10 * 7, "{taken} of {bound}");
 }
@@ -134,7 +136,10 @@ fn a_report_gives_up_after_so_many_verdicts_that_it_could_not_commit() {
         let recorded = engine.report(name, Outcome::Failure, false, 0, &mut |_| ());
         assert_eq!(recorded, Recorded::Stale);
     });
-    assert_eq!(taken, 1 + LOSSES * (1 + 1 + LAPSED + 1 + 4 + PLAIN_TRANSIT) + 1);
+    assert_eq!(
+        taken,
+        READING + 1 + LOSSES * (1 + 1 + LAPSED + 1 + super::RULES + PLAIN_DECIDE) + 1
+    );
     let bound = DEFAULT.report_half_open();
     assert!(taken < bound && taken > bound / 10 * 7, "{taken} of {bound}");
 }
@@ -155,7 +160,7 @@ fn a_slow_failure_is_counted_once_every_other_probe_has_been() {
     };
     let taken = against(slow, ANY, moves, || report(&engine, name));
     // Seven others came in between.
-    assert_eq!(taken, 1 + (1 + 1 + LAPSED + 1 + 1) + 1 + 8);
+    assert_eq!(taken, READING + 1 + (1 + 1 + LAPSED + 1 + 1) + 1 + 8);
 }
 
 #[test]
@@ -291,7 +296,7 @@ fn a_time_window_is_read_twice_if_others_have_moved_on() {
     let size = Size { stripes, buckets, ..DEFAULT };
     // The facade, the name's load and the transition are not in it; nor is a stripe that enters a generation, or a bucket
     // that turns. Of the bucket that is new or has left, a stripe's number is read and nothing else.
-    let absent = SETTLE_COLD_TIMED - 1 + TRANSIT + (4 + buckets) + 6;
+    let absent = SETTLE_COLD_TIMED - 1 + DECIDE + (4 + buckets) + 6;
     // No rate is reached, so nothing is read again; and of the shared buckets, but for the one that the first word stands
     // for, a number is read and nothing else.
     let absent = absent + size.find() + (2 * buckets - 1) * 5;

@@ -1,0 +1,154 @@
+//! Configurations from files and texts: each format becomes the same tree, and that one the settings.
+//!
+//! The tree knows the place of every value, which the errors of the formats' own deserializers lose or put into words.
+//! So an error names its line also where the value was well-formed and is not allowed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::error::{FileError, Refusal};
+use super::Config;
+
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "toml")]
+mod toml;
+#[cfg(any(feature = "toml", feature = "json", feature = "yaml"))]
+mod tree;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+/// Largest file that is read: tens of thousands of breakers. What is larger is the wrong file, or no end of one.
+const MAX_BYTES: u64 = 16 << 20;
+
+impl Config {
+    /// Reads a file and checks everything in it; the extension tells the format: `.toml`, `.json`, `.yaml` or `.yml`.
+    ///
+    /// ```no_run
+    /// use failfast::config::Config;
+    ///
+    /// match Config::load("/etc/shop/circuits.toml") {
+    ///     Ok(config) => println!("{} breakers", config.breakers.len()),
+    ///     // /etc/shop/circuits.toml:7: breakers.payment.failure_rate: given 1.5, allowed is a rate above 0 to 1, ...
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`FileError`] that names the file: it can't be read, is larger than 16 MiB, is not text in UTF-8, is not
+    /// well-formed, has an extension that is none of those or whose feature is off, or holds a setting that is unknown or
+    /// not allowed.
+    pub fn load(path: impl AsRef<Path>) -> Result<Config, FileError> {
+        let path = path.as_ref();
+        load(path).map_err(|error| error.in_file(path))
+    }
+
+    /// Reads settings in TOML and checks them all.
+    ///
+    /// ```
+    /// use failfast::config::Config;
+    ///
+    /// let error = Config::from_toml("[breakers.payment]\nopen_wait = 30").unwrap_err();
+    /// assert_eq!((error.line(), error.key(), error.given()), (Some(2), "breakers.payment.open_wait", "30"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`FileError`] without a file: the text is not well-formed, or holds a setting that is unknown or not allowed.
+    #[cfg(feature = "toml")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "toml")))]
+    pub fn from_toml(text: &str) -> Result<Config, FileError> {
+        Ok(tree::config(&toml::tree(without_mark(text))?)?)
+    }
+
+    /// Reads settings in JSON and checks them all.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Config::from_toml).
+    #[cfg(feature = "json")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
+    pub fn from_json(text: &str) -> Result<Config, FileError> {
+        Ok(tree::config(&json::tree(without_mark(text))?)?)
+    }
+
+    /// Reads settings in YAML 1.2 and checks them all.
+    ///
+    /// One document, without anchors and tags: what settings share stands in a template.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Config::from_toml).
+    #[cfg(feature = "yaml")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "yaml")))]
+    pub fn from_yaml(text: &str) -> Result<Config, FileError> {
+        Ok(tree::config(&yaml::tree(without_mark(text))?)?)
+    }
+}
+
+/// The text after the byte-order mark that some editors put before it.
+#[cfg(any(feature = "toml", feature = "json", feature = "yaml"))]
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+fn load(path: &Path) -> Result<Config, FileError> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match extension.as_str() {
+        #[cfg(feature = "toml")]
+        "toml" => Config::from_toml(&read(path)?),
+        #[cfg(feature = "json")]
+        "json" => Config::from_json(&read(path)?),
+        #[cfg(feature = "yaml")]
+        "yaml" | "yml" => Config::from_yaml(&read(path)?),
+        other => Err(unknown(other).into()),
+    }
+}
+
+/// An extension whose format this build can't read.
+fn unknown(extension: &str) -> Refusal {
+    let known = "one of .toml, .json, .yaml and .yml";
+    let feature = match extension {
+        "toml" | "json" | "yaml" => extension,
+        "yml" => "yaml",
+        "" => return Refusal::new(&[], "a file without an extension", known),
+        _ => return Refusal::new(&[], format!("the extension {extension:?}"), known),
+    };
+    let allowed = format!("a format of this build: it needs the crate's feature {feature}");
+    Refusal::new(&[], format!("a .{extension} file"), allowed)
+}
+
+#[cfg_attr(not(any(feature = "toml", feature = "json", feature = "yaml")), allow(dead_code))]
+fn read(path: &Path) -> Result<String, Refusal> {
+    let refuse = |given: String| Refusal::new(&[], given, "a file of at most 16 MiB in UTF-8");
+    let unreadable = |error: io::Error| refuse(error.to_string());
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(refuse("a larger one".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let byte = error.utf8_error().valid_up_to();
+        refuse(format!("bytes that are not UTF-8, from byte {byte} on"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_this_build_lacks_names_its_feature() {
+        for (extension, feature) in
+            [("toml", "toml"), ("json", "json"), ("yaml", "yaml"), ("yml", "yaml")]
+        {
+            let error = FileError::from(unknown(extension));
+            assert_eq!(error.given(), format!("a .{extension} file"));
+            let allowed = format!("a format of this build: it needs the crate's feature {feature}");
+            assert_eq!(error.allowed(), allowed);
+        }
+    }
+}
