@@ -1,4 +1,4 @@
-//! What runs a breaker in production, through the public API only: configuration, metrics, events.
+//! What runs a breaker in production, through the public API only: configuration, registry, health, metrics, events.
 
 #[cfg(all(feature = "toml", feature = "json", feature = "yaml"))]
 mod config;
