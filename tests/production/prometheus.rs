@@ -352,15 +352,43 @@ fn counters_never_go_back_while_threads_call() {
         let mut last = scrape(&metrics);
         for _ in 0..300 {
             let next = scrape(&metrics);
-            for before in last.samples().filter(|sample| sample.name.ends_with("_total")) {
-                let labels: Vec<(&str, &str)> =
-                    before.labels.iter().map(|(key, value)| (&key[..], &value[..])).collect();
-                let after = next.value(&before.name, &labels).expect("a series that stays");
-                assert!(after >= before.value, "{before:?} went back to {after}");
-            }
+            grown(&last, &next);
             last = next;
         }
     });
+}
+
+/// A counter that goes back is a restart to Prometheus, and every rate over it is wrong.
+#[test]
+fn counters_never_go_back_when_the_clock_does() {
+    let clock = ManualClock::new();
+    clock.set(Duration::from_secs(1_000));
+    let (registry, metrics) = scraped(clock.clone());
+    let breaker = registry.breaker("payment").unwrap();
+    let mut last = scrape(&metrics);
+    for second in [1_010, 1_005, 900, 0, 1_020, u64::MAX, 1_030, 1_100] {
+        clock.set(Duration::from_secs(second));
+        for step in 0..3 {
+            match step {
+                0 => {}
+                1 => breaker.trip(),
+                _ => breaker.reset(),
+            }
+            let next = scrape(&metrics);
+            grown(&last, &next);
+            last = next;
+        }
+    }
+}
+
+/// Sees that no counter is less than it was, and none is gone.
+fn grown(last: &Exposition, next: &Exposition) {
+    for before in last.samples().filter(|sample| sample.name.ends_with("_total")) {
+        let labels: Vec<(&str, &str)> =
+            before.labels.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+        let after = next.value(&before.name, &labels).expect("a series that stays");
+        assert!(after >= before.value, "{before:?} went back to {after}");
+    }
 }
 
 /// The module's page lists every metric, and no other.

@@ -4,12 +4,13 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use failfast::clock::ManualClock;
 use failfast::{Builder, CircuitBreaker, HalfOpen, State, Transition};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{subscriber, Event, Level, Metadata, Subscriber};
+use tracing::{dispatcher, subscriber, Dispatch, Event, Level, Metadata, Subscriber};
 
 /// What was heard of one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -335,4 +336,57 @@ fn a_subscriber_that_panics_harms_neither_the_caller_nor_the_breaker() {
     assert_eq!(*observed.lock().unwrap(), 3, "the observers hear of every change all the same");
     assert_eq!(breaker.state(), State::Closed);
     assert!(breaker.try_acquire().is_ok());
+}
+
+/// A guarded call that panics reports while its thread unwinds; the event of what that trips must not end the program.
+#[test]
+fn a_subscriber_that_panics_while_the_thread_unwinds_is_caught_too() {
+    let (_, breaker) = built(|builder| builder.consecutive_failures(1));
+    let heard = listen(
+        Level::INFO,
+        || panic!("of the subscriber"),
+        || {
+            let call = || breaker.call(|| -> Result<(), ()> { panic!("of the call") });
+            let thrown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+            assert_eq!(thrown.downcast_ref(), Some(&"of the call"));
+        },
+    );
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(breaker.state(), State::Open);
+}
+
+/// Every change is told once, by the thread that made it.
+#[test]
+fn threads_tell_each_change_once() {
+    let (_, breaker) = built(|builder| builder);
+    let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+    let listener = Listener { most: Level::INFO, heard: Arc::clone(&heard), then: || {} };
+    let listener = Dispatch::new(listener);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let (breaker, listener) = (&breaker, &listener);
+            scope.spawn(move || {
+                dispatcher::with_default(listener, || {
+                    for _ in 0..200 {
+                        breaker.trip();
+                        breaker.half_open();
+                        if let Ok(probe) = breaker.try_acquire() {
+                            probe.failure();
+                        }
+                        breaker.reset();
+                    }
+                });
+            });
+        }
+    });
+    let mut told: Vec<u64> = heard
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|heard| heard.fields["generation"].parse().unwrap())
+        .collect();
+    told.sort_unstable();
+    let made = breaker.snapshot().generation;
+    assert!(made >= 4 * 200 * 3);
+    assert_eq!(told, (1..=made).collect::<Vec<_>>());
 }
