@@ -13,10 +13,11 @@ use std::time::Instant;
 
 use failfast_browser_tests::webdriver;
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("the policy names the script and the style that are there", staged::policy_fits),
     ("names and reasons are text, whatever they hold", staged::names_are_text),
     ("what is not live does not look live", staged::stale_is_said),
+    ("a tab in the background goes on", staged::background),
     ("text and marks can be read: both themes, all states", staged::contrast),
     ("changing figures move nothing", staged::nothing_moves),
     ("an hour of changes takes no more memory than two minutes", staged::an_hour),

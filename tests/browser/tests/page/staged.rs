@@ -173,6 +173,33 @@ fn every_state() -> Vec<Value> {
     cards
 }
 
+pub(crate) fn background() {
+    let (stage, browser) = open();
+    let play = |state: &str| {
+        stage.play(&frame(now_ms(), 60.0, 6.1, &[breaker("payment", state)]).to_string())
+    };
+    play("closed");
+    shows(&browser, "the card", "document.querySelector('.card')?.dataset.state === 'closed'");
+    // Frozen, as browsers do with tabs that nobody has looked at for long; then thawed, and still not looked at.
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "frozen" }));
+    for _ in 0..20 {
+        play("closed");
+    }
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "active" }));
+    assert!(browser.holds("document.hidden"), "the tab is in the background");
+    for _ in 0..20 {
+        play("open");
+    }
+    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+    assert!(
+        browser.holds("document.querySelector('.card').dataset.state === 'closed'"),
+        "nothing is drawn unseen"
+    );
+    shows(&browser, "the title to tell of silence", "document.title === 'not live: checkout'");
+    play("open");
+    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+}
+
 pub(crate) fn contrast() {
     let (stage, browser) = open();
     browser.prefer("prefers-reduced-motion", "reduce");
