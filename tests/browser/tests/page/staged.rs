@@ -245,7 +245,8 @@ pub(crate) fn nothing_moves() {
         for (key, value) in [("calls", big), ("failures", big / 2.0), ("slow_calls", big / 10.0)] {
             one["breaker"][key] = value.floor().into();
         }
-        one["breaker"]["failure_rate"] = if step % 2 == 0 { json!(null) } else { json!(0.034) };
+        one["breaker"]["failure_rate"] =
+            if step.is_multiple_of(2) { json!(null) } else { json!(0.034) };
         one["breaker"]["open_for_s"] = if step % 3 == 1 { json!(4.9) } else { json!(null) };
         one["breaker"]["state_s"] = (big * 3.0).into();
         let all = [one, breaker("inventory", "closed")];
