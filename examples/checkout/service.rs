@@ -313,9 +313,12 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
 
 /// On a thread that may wait: it reads a file.
 async fn reload(State(app): State<Arc<App>>) -> Response {
-    match spawn_blocking(move || circuits::reload(&app.registry, &app.config)).await {
+    let work = move || {
+        circuits::reload(&app.registry, &app.config).map_err(|unfit| unfit.to_json(&app.config))
+    };
+    match spawn_blocking(work).await {
         Ok(Ok(changed)) => Json(changed).into_response(),
-        Ok(Err(unfit)) => (StatusCode::BAD_REQUEST, Json(unfit.to_json())).into_response(),
+        Ok(Err(unfit)) => (StatusCode::BAD_REQUEST, Json(unfit)).into_response(),
         Err(broken) => error(StatusCode::INTERNAL_SERVER_ERROR, broken.to_string()),
     }
 }

@@ -18,6 +18,7 @@ use crate::service::{Service, Settings};
 pub(crate) const CIRCUITS: &str = r#"
 [templates.default]
 consecutive_failures = 3
+min_calls = 20
 open_wait = "800ms"
 half_open = { probes = 1 }
 
