@@ -55,7 +55,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use failfast::Transition;
+
 use crate::options::{Options, USAGE};
+use crate::picture::in_words;
 use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
 
@@ -90,6 +93,9 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<Vec<String>, String> {
     let mut settings =
         Settings { port: options.port.filter(|&port| port > 0), ..Settings::default() };
+    if !options.demo {
+        settings.log = Some(log);
+    }
     if let Some(config) = options.config {
         settings.config = config;
     }
@@ -118,6 +124,12 @@ fn run(options: Options) -> Result<Vec<String>, String> {
         eprintln!("checkout: {} errands were not done", tally.waiting);
     }
     Ok(Vec::new())
+}
+
+/// On whatever thread has made the change: as short as can be.
+fn log(name: &str, change: &Transition) {
+    let (from, to, cause) = (change.from, change.to, in_words(&change.cause));
+    let _ = writeln!(io::stderr(), "{name}: {from} -> {to} ({cause})");
 }
 
 /// A reader that has gone (`| head`) is no reason to end.

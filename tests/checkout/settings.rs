@@ -137,4 +137,8 @@ fn metrics_tell_what_the_circuits_do() {
     assert!(text.contains(r#"failfast_breaker_state{breaker="payment",state="open"} 1"#), "{text}");
     assert!(text.contains(r#"failfast_breaker_state{breaker="shipping",state="closed"} 1"#));
     assert!(text.contains(r#"failfast_calls_refused_total{breaker="payment"} 1"#));
+    // And what the service itself counts.
+    assert!(text.contains(r#"checkouts_total{result="failed"} 3"#), "{text}");
+    assert!(text.contains(r#"checkouts_total{result="refused"} 1"#));
+    assert!(text.contains("checkout_seconds_count 4"));
 }
