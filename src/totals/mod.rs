@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::event::TransitionCause;
 use crate::phase::State;
 
-mod history;
+pub(crate) mod history;
 mod tally;
 
 pub(crate) use self::tally::{Count, Tally};
