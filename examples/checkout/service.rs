@@ -101,7 +101,9 @@ impl Service {
         if let Some(log) = settings.log {
             registry.on_transition(log);
         }
-        let places = registry.bulkhead(circuits::BULKHEAD).map_err(|error| error.to_string())?;
+        let places = registry
+            .bulkhead(circuits::BULKHEAD)
+            .map_err(|error| format!("{}: {error}", settings.config.display()))?;
         let mut metrics = Metrics::default();
         let books = Books::open(&mut metrics);
         metrics.register_collector(Box::new(Collector::new(Arc::clone(&registry))));

@@ -124,7 +124,7 @@ fn a_start_that_can_not_be_is_an_error_in_words() {
     let none = CIRCUITS.replace("[bulkheads.checkout]\nmax_concurrent = 64", "");
     fs::write(&stand.file, none).unwrap();
     let none = start(Settings { config: stand.file.clone(), ..Settings::default() });
-    assert!(none.contains("checkout"), "{none}");
+    assert!(none.contains(r#"bulkheads: given "checkout""#), "{none}");
 }
 
 #[test]
