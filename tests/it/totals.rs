@@ -136,6 +136,31 @@ fn times_are_those_between_the_transitions() {
 }
 
 #[test]
+fn totals_are_data_under_stable_names() {
+    let clock = ManualClock::new();
+    let breaker = build(builder(&clock));
+    report(&breaker, &[Outcome::Failure; 4]);
+    clock.advance(Duration::from_millis(2_500));
+    let json = serde_json::to_value(totals(&breaker)).expect("plain data");
+    let expected = serde_json::json!({
+        "permitted": 4, "refused": 0, "succeeded": 0, "failed": 4, "slow": 0, "ignored": 0, "stale": 0,
+        "probes_succeeded": 0, "probes_failed": 0, "probes_lost": 0,
+        "would_have_tripped": 0, "openings": 1, "false_positives": 0,
+        "transitions": [{ "from": "closed", "to": "open", "count": 1 }],
+        "causes": {
+            "failure_rate": 1, "slow_rate": 0, "failure_count": 0, "consecutive_failures": 0,
+            "open_time_over": 0, "probe_failed": 0, "probe_slow": 0, "probes_succeeded": 0,
+            "probes_lost": 0, "control": 0, "reconfigured": 0,
+        },
+        "seconds_in": {
+            "closed": 0.0, "open": 2.5, "half_open": 0.0, "forced_open": 0.0, "disabled": 0.0,
+            "metrics_only": 0.0,
+        },
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
 fn the_history_tells_the_last_sixteen_with_their_causes() {
     let clock = ManualClock::new();
     let told = Arc::new(Mutex::new(Vec::new()));
