@@ -164,6 +164,17 @@ impl TransitionCause {
     }
 }
 
+/// Tells somebody who must do no harm: what it panics with is dropped.
+pub(crate) fn contain(told: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(told)) {
+        // What was thrown may throw again when it is dropped.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        if let Err(payload) = dropped {
+            core::mem::forget(payload);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,17 +187,6 @@ mod tests {
             assert_eq!(cause.name(), TransitionCause::KINDS[kind]);
             let (first, second) = cause.numbers();
             assert_eq!(TransitionCause::of(kind, first, second), cause);
-        }
-    }
-}
-
-/// Tells somebody who must do no harm: what it panics with is dropped.
-pub(crate) fn contain(told: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(told)) {
-        // What was thrown may throw again when it is dropped.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        if let Err(payload) = dropped {
-            core::mem::forget(payload);
         }
     }
 }

@@ -37,6 +37,8 @@
 //! | `pool` | `IsolatedPool` | rayon |
 //! | `retry` | `Retry` | backon and fastrand |
 //! | `rate-limit` | `RateLimit` | governor: some twenty small crates |
+//! | `serde` | settings, readings and events as data | serde |
+//! | `toml`, `json`, `yaml` | [configuration files](config) | `serde` and a parser each: toml, serde_json, saphyr-parser |
 //!
 //! None is on by default.
 //!

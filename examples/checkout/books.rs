@@ -1,15 +1,21 @@
-//! What became of the checkouts: totals, and the latencies of the last seconds.
+//! What became of the checkouts: for Prometheus since the start, for the page also the latencies of the last seconds.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 use serde_json::{json, Value};
 
 /// How far the percentiles look back.
 pub(crate) const LOOKS_BACK: Duration = Duration::from_secs(5);
 /// More latencies than that are not kept: at higher rates the percentiles look back less far.
 const KEPT: usize = 50_000;
+/// From a refusal at the door to more than all time that a checkout has, in seconds.
+const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.4, 1.0, 2.0];
 
 /// What became of a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,39 +32,47 @@ pub(crate) enum Ended {
 /// How many ended how, in the order of [`Ended`].
 pub(crate) type Counts = [u64; 4];
 
-#[derive(Default)]
 pub(crate) struct Books {
-    page: Mutex<Page>,
-}
-
-#[derive(Default)]
-struct Page {
-    counts: Counts,
-    recent: VecDeque<(Instant, Duration)>,
+    counters: [Counter; 4],
+    histogram: Histogram,
+    recent: Mutex<VecDeque<(Instant, Duration)>>,
 }
 
 impl Books {
+    /// Registers what they count.
+    pub(crate) fn open(metrics: &mut Registry) -> Books {
+        let family = Family::<[(&str, &str); 1], Counter>::default();
+        let histogram = Histogram::new(BUCKETS);
+        let counters = ["confirmed", "degraded", "refused", "failed"]
+            .map(|result| family.get_or_create(&[("result", result)]).clone());
+        metrics.register("checkouts", "Checkouts by what became of them", family);
+        let help = "From the request to its answer";
+        metrics.register_with_unit("checkout", help, Unit::Seconds, histogram.clone());
+        Books { counters, histogram, recent: Mutex::default() }
+    }
+
     pub(crate) fn enter(&self, ended: Ended, latency: Duration) {
-        let mut page = self.page();
-        page.counts[ended as usize] += 1;
-        if page.recent.len() == KEPT {
-            page.recent.pop_front();
+        self.counters[ended as usize].inc();
+        self.histogram.observe(latency.as_secs_f64());
+        let mut recent = self.recent();
+        if recent.len() == KEPT {
+            recent.pop_front();
         }
-        page.recent.push_back((Instant::now(), latency));
+        recent.push_back((Instant::now(), latency));
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.page().counts
+        [0, 1, 2, 3].map(|at: usize| self.counters[at].get())
     }
 
     /// Percentiles in milliseconds; `null` if nothing has ended lately.
     pub(crate) fn latencies(&self) -> Value {
-        let mut page = self.page();
-        while page.recent.front().is_some_and(|(at, _)| at.elapsed() > LOOKS_BACK) {
-            page.recent.pop_front();
+        let mut recent = self.recent();
+        while recent.front().is_some_and(|(at, _)| at.elapsed() > LOOKS_BACK) {
+            recent.pop_front();
         }
-        let mut latencies: Vec<_> = page.recent.iter().map(|&(_, latency)| latency).collect();
-        drop(page);
+        let mut latencies: Vec<_> = recent.iter().map(|&(_, latency)| latency).collect();
+        drop(recent);
         latencies.sort_unstable();
         let at = |share| percentile(&latencies, share).map(milliseconds);
         match latencies.last() {
@@ -71,8 +85,8 @@ impl Books {
     }
 
     /// No holder can leave it half changed.
-    fn page(&self) -> MutexGuard<'_, Page> {
-        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, VecDeque<(Instant, Duration)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -99,22 +99,24 @@ impl fmt::Display for Unfit {
 }
 
 impl Unfit {
-    pub(crate) fn to_json(&self) -> Value {
-        let text = self.to_string();
+    /// `file`: where the settings came from.
+    pub(crate) fn to_json(&self, file: &Path) -> Value {
+        let mut body = json!({ "error": self.to_string(), "file": file });
         match self {
-            Unfit::File(error) => json!({
-                "error": text,
-                "file": error.file(),
-                "line": error.line(),
-                "key": error.key(),
-                "given": error.given(),
-                "allowed": error.allowed(),
-            }),
-            Unfit::Stranger { key, allowed } => {
-                json!({ "error": text, "key": key, "given": key, "allowed": allowed })
+            Unfit::File(error) => {
+                body["line"] = error.line().into();
+                body["key"] = error.key().into();
+                body["given"] = error.given().into();
+                body["allowed"] = error.allowed().into();
             }
-            Unfit::Busy(_) => json!({ "error": text }),
+            Unfit::Stranger { key, allowed } => {
+                body["key"] = key.as_str().into();
+                body["given"] = "a name that is not known here".into();
+                body["allowed"] = allowed.as_str().into();
+            }
+            Unfit::Busy(_) => {}
         }
+        body
     }
 }
 

@@ -32,7 +32,7 @@ const MAX_HEAD: usize = 8 * 1024;
 const MAX_BODY: usize = 64 * 1024;
 /// How long a request may take to arrive once its first byte is there, and an answer to leave.
 const TRANSFER: Duration = Duration::from_secs(1);
-/// How often an idle connection looks whether the server has been stopped.
+/// How often an idle connection looks whether the server has been stopped, and a hanging one whether its client has gone.
 const IDLE_CHECK: Duration = Duration::from_millis(250);
 /// More are hung up on: a dependency that hangs must not take all threads of the machine.
 const MAX_CONNECTIONS: usize = 256;
@@ -265,8 +265,10 @@ impl Shared {
         self.turned.notify_all();
     }
 
-    /// Does to this request what the dial says; gives whether the answer is a good one, nothing once it is stopped.
-    fn suffer(&self, number: u64) -> Option<bool> {
+    /// Does to this request what the dial says; gives whether the answer is a good one, nothing once it is stopped or its
+    /// client has gone.
+    fn suffer(&self, number: u64, client: &TcpStream) -> Option<bool> {
+        let begun = Instant::now();
         let mut desk = self.desk();
         loop {
             let (dial, turns) = (desk.dial, desk.turns);
@@ -276,13 +278,18 @@ impl Shared {
                 Position::Well => return Some(true),
                 Position::Fail => return Some(false),
                 Position::Slow | Position::Hang => {
+                    let left = dial.lasts.saturating_sub(begun.elapsed());
+                    if left.is_zero() {
+                        return Some(true);
+                    }
                     let same = |desk: &mut Desk| desk.turns == turns && !desk.stop;
                     let (after, waited) = self
                         .turned
-                        .wait_timeout_while(desk, dial.lasts, same)
+                        .wait_timeout_while(desk, left.min(IDLE_CHECK), same)
                         .unwrap_or_else(PoisonError::into_inner);
-                    if waited.timed_out() {
-                        return Some(true);
+                    // Its thread is wanted for others.
+                    if waited.timed_out() && has_gone(client) {
+                        return None;
                     }
                     desk = after;
                 }
@@ -291,7 +298,12 @@ impl Shared {
     }
 
     /// Status and body; nothing where the connection is closed without a word.
-    fn answer(&self, method: &str, target: &str) -> Option<(&'static str, String)> {
+    fn answer(
+        &self,
+        method: &str,
+        target: &str,
+        client: &TcpStream,
+    ) -> Option<(&'static str, String)> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let name = path.trim_start_matches('/');
         if let Some(dial) = Dial::parse(name, query) {
@@ -315,7 +327,7 @@ impl Shared {
                 (number, (self.answer)(number))
             }
         };
-        Some(match self.suffer(number)? {
+        Some(match self.suffer(number, client)? {
             true => ("200 OK", body),
             false => ("500 Internal Server Error", error("the dial says fail")),
         })
@@ -395,7 +407,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             return respond(&mut answer_to, status, "{}");
         }
         wire.skip(length.unwrap_or(0))?;
-        let Some((status, body)) = shared.answer(method, target) else {
+        let Some((status, body)) = shared.answer(method, target, &answer_to) else {
             return Ok(());
         };
         respond(&mut answer_to, status, &body)?;
@@ -404,6 +416,18 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the client has closed its connection: nobody waits for the answer.
+fn has_gone(client: &TcpStream) -> bool {
+    if client.set_nonblocking(true).is_err() {
+        return true;
+    }
+    let gone = match client.peek(&mut [0]) {
+        Ok(seen) => seen == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
+    client.set_nonblocking(false).is_err() || gone
 }
 
 fn respond(stream: &mut TcpStream, status: &str, body: &str) -> io::Result<()> {

@@ -10,10 +10,30 @@
 //! curl -X POST localhost:8080/reload                         takes on what has been changed in circuits.toml
 //! ```
 //!
-//! `shop.rs` is the part to read first: what a checkout asks for, and what it does without. `line.rs` has what stands
-//! around each dependency, `service.rs` the routes, `picture.rs` what the page at `/` shows live.
+//! The page at `/` shows it live.
 //!
-//! Exit status: 0 at the end; of `--demo`, 1 if one of its claims did not hold (and which); 2 if it could not be run.
+//! A checkout is synchronous code. It asks inventory, payment, shipping and notification, each on a pool of threads of its
+//! own with a circuit breaker, and gives up each call after 400 ms. What it does without one of them is in `shop.rs`,
+//! the part to read first. When payment hangs, as many customers as its pool has places wait those 400 ms; then its
+//! circuit is open, and all others are told at once to come back in five seconds.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `shop.rs`, `later.rs` | a checkout and its fallbacks; what is put off until a dependency is back |
+//! | `line.rs`, `circuits.rs`, `circuits.toml` | what stands around a dependency; the registry, its file, and the pings |
+//! | `dependency.rs` | the dependencies: servers on loopback, with dials |
+//! | `service.rs`, `listener.rs` | the routes; connections that can do no harm |
+//! | `picture.rs`, `books.rs`, `page.html`, `EVENTS.md` | the live picture, its figures, the page, and the form between them |
+//! | `load.rs`, `demo.rs` | customers by the schedule; three phases and what must show in them |
+//!
+//! Two circuits recover in a way of their own. A ping that passes ends the open time of *shipping*: its circuit is open for
+//! 30 s, but half a second after the dependency is back the next checkout probes. And what *notification* was not told
+//! waits in a queue, whose thread probes before any customer has to.
+//!
+//! Nothing that a client does harms another: there are so many checkouts, event streams and connections at once and
+//! no more, who moves no byte for ten seconds is hung up on, and an event stream that is not read skips to the latest.
+//!
+//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
 
 #![forbid(unsafe_code)]
 
@@ -35,7 +55,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use failfast::Transition;
+
 use crate::options::{Options, USAGE};
+use crate::picture::in_words;
 use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
 
@@ -70,6 +93,9 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<Vec<String>, String> {
     let mut settings =
         Settings { port: options.port.filter(|&port| port > 0), ..Settings::default() };
+    if !options.demo {
+        settings.log = Some(log);
+    }
     if let Some(config) = options.config {
         settings.config = config;
     }
@@ -98,6 +124,12 @@ fn run(options: Options) -> Result<Vec<String>, String> {
         eprintln!("checkout: {} errands were not done", tally.waiting);
     }
     Ok(Vec::new())
+}
+
+/// On whatever thread has made the change: as short as can be.
+fn log(name: &str, change: &Transition) {
+    let (from, to, cause) = (change.from, change.to, in_words(&change.cause));
+    let _ = writeln!(io::stderr(), "{name}: {from} -> {to} ({cause})");
 }
 
 /// A reader that has gone (`| head`) is no reason to end.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use failfast::clock::Clock;
-use failfast::{CheckStatus, Health, HealthStatus, State, Totals, Transition, TransitionCause};
+use failfast::{CheckStatus, Health, HealthStatus, Totals, Transition, TransitionCause};
 use serde_json::{json, Value};
 
 use crate::books::{milliseconds, Counts, LOOKS_BACK};
@@ -145,7 +145,7 @@ fn line(app: &App, line: &Line, health: &Health, totals: &Totals) -> Value {
             "timeout_ms": TIMEOUT.as_millis() as u64,
         },
         "breaker": {
-            "state": state_name(snapshot.state),
+            "state": snapshot.state,
             "state_s": in_state.map(seconds_of),
             "generation": snapshot.generation,
             "open_for_s": open_for.map(seconds_of),
@@ -232,8 +232,8 @@ fn seconds_in(text: &str) -> Option<f64> {
 fn transition(change: &Transition, now: Duration) -> Value {
     let ago = now.saturating_sub(change.at);
     json!({
-        "from": state_name(change.from),
-        "to": state_name(change.to),
+        "from": change.from,
+        "to": change.to,
         "cause": change.cause.name(),
         "text": in_words(&change.cause),
         "generation": change.generation,
@@ -271,18 +271,6 @@ pub(crate) fn in_words(cause: &TransitionCause) -> String {
         TransitionCause::Control => "by a control call".into(),
         TransitionCause::Reconfigured => "new settings".into(),
         _ => cause.name().replace('_', " "),
-    }
-}
-
-/// As labels have it.
-pub(crate) const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Closed => "closed",
-        State::Open => "open",
-        State::HalfOpen => "half_open",
-        State::ForcedOpen => "forced_open",
-        State::Disabled => "disabled",
-        State::MetricsOnly => "metrics_only",
     }
 }
 

@@ -16,7 +16,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use failfast::prometheus::{Collector, Format};
-use failfast::{CheckRunner, Registry};
+use failfast::{CheckRunner, Registry, Transition};
 use futures_util::stream;
 use prometheus_client::registry::Registry as Metrics;
 use serde_json::{json, Value};
@@ -56,11 +56,13 @@ pub(crate) struct Settings {
     pub(crate) config: PathBuf,
     /// How long a connection may be silent.
     pub(crate) stall: Duration,
+    /// Who is told of each change of a circuit, with its name.
+    pub(crate) log: Option<fn(&str, &Transition)>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { port: None, config: CIRCUITS.into(), stall: STALL }
+        Settings { port: None, config: CIRCUITS.into(), stall: STALL, log: None }
     }
 }
 
@@ -96,8 +98,14 @@ impl Service {
         let config = circuits::read(&settings.config).map_err(|unfit| unfit.to_string())?;
         let registry = Registry::from_config(config).map_err(|error| error.to_string())?;
         let registry = Arc::new(registry);
-        let places = registry.bulkhead(circuits::BULKHEAD).map_err(|error| error.to_string())?;
+        if let Some(log) = settings.log {
+            registry.on_transition(log);
+        }
+        let places = registry
+            .bulkhead(circuits::BULKHEAD)
+            .map_err(|error| format!("{}: {error}", settings.config.display()))?;
         let mut metrics = Metrics::default();
+        let books = Books::open(&mut metrics);
         metrics.register_collector(Box::new(Collector::new(Arc::clone(&registry))));
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -118,7 +126,7 @@ impl Service {
         let (draws, events) = watch::channel(Event::default());
         let app = Arc::new(App {
             shop: Shop::open(lines, places),
-            books: Books::default(),
+            books,
             registry,
             config: settings.config,
             metrics,
@@ -313,9 +321,12 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
 
 /// On a thread that may wait: it reads a file.
 async fn reload(State(app): State<Arc<App>>) -> Response {
-    match spawn_blocking(move || circuits::reload(&app.registry, &app.config)).await {
+    let work = move || {
+        circuits::reload(&app.registry, &app.config).map_err(|unfit| unfit.to_json(&app.config))
+    };
+    match spawn_blocking(work).await {
         Ok(Ok(changed)) => Json(changed).into_response(),
-        Ok(Err(unfit)) => (StatusCode::BAD_REQUEST, Json(unfit.to_json())).into_response(),
+        Ok(Err(unfit)) => (StatusCode::BAD_REQUEST, Json(unfit)).into_response(),
         Err(broken) => error(StatusCode::INTERNAL_SERVER_ERROR, broken.to_string()),
     }
 }

@@ -25,6 +25,8 @@ mod pool;
 mod registry;
 #[path = "../../src/seats.rs"]
 mod seats;
+#[path = "../../src/totals/mod.rs"]
+mod totals;
 #[path = "../../src/window/mod.rs"]
 mod window;
 

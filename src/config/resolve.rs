@@ -79,6 +79,7 @@ impl Config {
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
+        self.check_names()?;
         for (name, entry) in &self.templates {
             let link = Link { section: TEMPLATES, name, entry };
             self.chain(link)?;
@@ -94,6 +95,21 @@ impl Config {
         }
         for (name, rate_limit) in &self.rate_limits {
             check_rate_limit(name, rate_limit)?;
+        }
+        Ok(())
+    }
+
+    /// A registry has no place for a thing without a name.
+    fn check_names(&self) -> Result<(), Refusal> {
+        for (section, nameless) in [
+            (TEMPLATES, self.templates.contains_key("")),
+            (BREAKERS, self.breakers.contains_key("")),
+            ("bulkheads", self.bulkheads.contains_key("")),
+            ("rate_limits", self.rate_limits.contains_key("")),
+        ] {
+            if nameless {
+                return Err(Refusal::new(&[section, ""], "\"\"", "a name that is not empty"));
+            }
         }
         Ok(())
     }

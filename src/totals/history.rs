@@ -96,32 +96,34 @@ impl History {
 
     /// The transition that began a generation, if it is still there.
     pub(crate) fn read(&self, generation: u64) -> Option<Transition> {
-        read(self.slot(generation)).filter(|transition| transition.generation == generation)
+        self.look(generation).filter(|transition| transition.generation == generation)
     }
 
     /// All that are there, oldest first.
     pub(crate) fn all(&self) -> Vec<Transition> {
-        let mut all: Vec<_> = self.slots.iter().filter_map(read).collect();
+        let mut all: Vec<_> = (0..SLOTS).filter_map(|slot| self.look(slot)).collect();
         all.sort_by_key(|transition| transition.generation);
         all
     }
-}
 
-fn read(Slot { sequence, words }: &Slot) -> Option<Transition> {
-    // T3: with `write`'s last store, then with its fence.
-    let seen = Sequence(sequence.load(Ordering::Acquire));
-    let [kind, at, first, second] = words.each_ref().map(|word| word.load(Ordering::Relaxed));
-    fence(Ordering::Acquire);
-    if seen.0 == 0 || seen.is_being_written() || sequence.load(Ordering::Relaxed) != seen.0 {
-        return None;
+    /// Whatever stands in the slot of a generation.
+    pub(crate) fn look(&self, generation: u64) -> Option<Transition> {
+        let Slot { sequence, words } = self.slot(generation);
+        // T3: with `write`'s last store, then with its fence.
+        let seen = Sequence(sequence.load(Ordering::Acquire));
+        let [kind, at, first, second] = words.each_ref().map(|word| word.load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        if seen.0 == 0 || seen.is_being_written() || sequence.load(Ordering::Relaxed) != seen.0 {
+            return None;
+        }
+        Some(Transition {
+            from: State::ALL[FROM.get(kind) as usize],
+            to: State::ALL[TO.get(kind) as usize],
+            generation: seen.generation(),
+            cause: TransitionCause::of(KIND.get(kind) as usize, first, second),
+            at: Duration::from_nanos(at),
+        })
     }
-    Some(Transition {
-        from: State::ALL[FROM.get(kind) as usize],
-        to: State::ALL[TO.get(kind) as usize],
-        generation: seen.generation(),
-        cause: TransitionCause::of(KIND.get(kind) as usize, first, second),
-        at: Duration::from_nanos(at),
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use core::time::Duration;
 use crate::event::TransitionCause;
 use crate::phase::State;
 
-mod history;
+#[cfg(feature = "serde")]
+mod form;
+pub(crate) mod history;
 mod tally;
 
 pub(crate) use self::tally::{Count, Tally};
@@ -45,7 +47,11 @@ pub(crate) use self::tally::{Count, Tally};
 /// permit nor a slow call without its outcome.
 ///
 /// They are calls, not the window: they count in every state, disabled ones too, and no control call empties them.
+///
+/// With the feature `serde` it is `Serialize`: the tables as `transitions`, a list of `from`, `to` and `count`, as `causes`
+/// by name, and as `seconds_in` by state.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
     /// Permits granted, probes among them.
@@ -78,8 +84,14 @@ pub struct Totals {
     /// An estimate, since a dependency may also have recovered within the first open time. It misses an opening whose
     /// thread had not yet noted it when the breaker closed again.
     pub false_positives: u64,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "form::transitions"))]
     pub(crate) transitions: [[u64; State::ALL.len()]; State::ALL.len()],
+    #[cfg_attr(feature = "serde", serde(serialize_with = "form::causes"))]
     pub(crate) causes: [u64; TransitionCause::KINDS.len()],
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "seconds_in", serialize_with = "form::seconds_in")
+    )]
     pub(crate) time_in: [Duration; State::ALL.len()],
 }
 

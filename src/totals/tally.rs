@@ -189,25 +189,24 @@ impl Tally {
         }
     }
 
-    /// Notes that a metrics-only breaker would have tripped at `now`, to be open for `wait` nanoseconds.
+    /// Notes that a metrics-only breaker would have tripped at `now`, to be open for `wait` nanoseconds; answers whether
+    /// that counted.
     ///
     /// Wait-free: one exchange; who loses it was told by a thread that noted the same.
-    pub(crate) fn would_trip(&self, now: u64, wait: u64) {
+    pub(crate) fn would_trip(&self, now: u64, wait: u64) -> bool {
         let Changes { would_have_tripped, would_be_open_until, .. } = &*self.changes;
         let until = would_be_open_until.load(Ordering::Relaxed);
         // Neither while it would be open, nor held by a clock that was wrong once.
-        if now >= until || until - now > wait {
-            let next = now.saturating_add(wait);
-            let exchanged = would_be_open_until.compare_exchange(
-                until,
-                next,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            if exchanged.is_ok() {
-                would_have_tripped.fetch_add(1, Ordering::Relaxed);
-            }
+        if now < until && until - now <= wait {
+            return false;
         }
+        let next = now.saturating_add(wait);
+        let order = Ordering::Relaxed;
+        let counts = would_be_open_until.compare_exchange(until, next, order, order).is_ok();
+        if counts {
+            would_have_tripped.fetch_add(1, order);
+        }
+        counts
     }
 
     // ===== readings =====
@@ -221,20 +220,7 @@ impl Tally {
     ///
     /// Wait-free: it looks again a bounded number of times.
     pub(crate) fn read(&self, now: u64, current: &dyn Fn() -> (u64, State)) -> Totals {
-        let mut totals = Totals::default();
-        for (count, to) in [
-            (Count::ProbesFailed, &mut totals.probes_failed),
-            (Count::ProbesSucceeded, &mut totals.probes_succeeded),
-            (Count::Slow, &mut totals.slow),
-            (Count::Stale, &mut totals.stale),
-            (Count::Ignored, &mut totals.ignored),
-            (Count::Failed, &mut totals.failed),
-            (Count::Succeeded, &mut totals.succeeded),
-            (Count::Refused, &mut totals.refused),
-            (Count::Permitted, &mut totals.permitted),
-        ] {
-            *to = self.sum(count);
-        }
+        let mut totals = self.read_calls();
         let mut spent = None;
         for _ in 0..READINGS {
             spent = self.read_changes(&mut totals, now, current);
@@ -250,6 +236,25 @@ impl Tally {
                 None => shown.load(Ordering::Relaxed),
             };
             *time = Duration::from_nanos(before);
+        }
+        totals
+    }
+
+    /// What the threads have counted, without what transitions have added.
+    pub(crate) fn read_calls(&self) -> Totals {
+        let mut totals = Totals::default();
+        for (count, to) in [
+            (Count::ProbesFailed, &mut totals.probes_failed),
+            (Count::ProbesSucceeded, &mut totals.probes_succeeded),
+            (Count::Slow, &mut totals.slow),
+            (Count::Stale, &mut totals.stale),
+            (Count::Ignored, &mut totals.ignored),
+            (Count::Failed, &mut totals.failed),
+            (Count::Succeeded, &mut totals.succeeded),
+            (Count::Refused, &mut totals.refused),
+            (Count::Permitted, &mut totals.permitted),
+        ] {
+            *to = self.sum(count);
         }
         totals
     }

@@ -1,9 +1,12 @@
 //! The dials, by the service and at the dependency's own port.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use ureq::Agent;
 
 use crate::dependency::{Dependency, Dial, Position};
-use crate::stand::Stand;
+use crate::stand::{wait_until, Stand};
 
 #[test]
 fn unknown_names_and_dials_are_answered_with_the_known_ones() {
@@ -65,7 +68,7 @@ fn a_hang_ends_when_the_dial_is_turned_and_when_the_dependency_is_dropped() {
         let asked = payment.asked();
         std::thread::scope(|scope| {
             let asking = scope.spawn(ask);
-            crate::stand::wait_until("it is asked", || payment.asked() > asked);
+            wait_until("it is asked", || payment.asked() > asked);
             payment.turn(dial);
             assert_eq!(asking.join().unwrap().ok(), status);
         });
@@ -74,9 +77,25 @@ fn a_hang_ends_when_the_dial_is_turned_and_when_the_dependency_is_dropped() {
     let (address, asked) = (payment.address(), payment.asked());
     std::thread::scope(|scope| {
         let asking = scope.spawn(ask);
-        crate::stand::wait_until("it is asked", || payment.asked() > asked);
+        wait_until("it is asked", || payment.asked() > asked);
         drop(payment);
         assert!(asking.join().unwrap().is_err());
     });
-    assert!(std::net::TcpStream::connect(address).is_err(), "somebody still listens");
+    assert!(TcpStream::connect(address).is_err(), "somebody still listens");
+}
+
+#[test]
+fn clients_that_have_gone_keep_no_place_of_a_dependency_that_hangs() {
+    let payment = Dependency::start("payment", None, |_| "1".into()).unwrap();
+    payment.turn(Dial::at(Position::Hang));
+    // More than it has places.
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(payment.address()).unwrap();
+        let _ = stream.write_all(b"POST /charge HTTP/1.1\r\n\r\n");
+    }
+    assert!(payment.asked() > 0);
+    let agent = Agent::config_builder().proxy(None).build().new_agent();
+    let recover = format!("http://{}/recover", payment.address());
+    wait_until("there is a place", || agent.post(&recover).send_empty().is_ok());
+    assert_eq!(payment.dial(), Dial::WELL);
 }

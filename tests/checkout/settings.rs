@@ -58,44 +58,55 @@ fn a_changed_file_is_put_in_force_and_what_changed_is_said() {
     assert!(payment.totals().unwrap().failed >= before.failed, "totals were lost");
 }
 
+/// What is wrong, in place of what, and what the error says of it: key and given.
+type Slip = (&'static str, &'static str, &'static str, &'static str);
+
+/// Refused at the start too.
+const BAD: [Slip; 6] = [
+    ("failures = 3", "failures = 0", "templates.default.consecutive_failures", "0"),
+    ("\"800ms\"", "\"800 parsecs\"", "templates.default.open_wait", "800 parsecs"),
+    ("half_open", "half_opened", "templates.default.half_opened", ""),
+    ("[breakers.shipping]", "[breakers.shiping]", "breakers.shiping", ""),
+    ("max_concurrent = 64", "max_concurrent = 0", "bulkheads.checkout.max_concurrent", "0"),
+    ("[templates.default]", "[templates.default", "", ""),
+];
+
+/// Good for a start, and not for a breaker in use.
+const FIXED: [Slip; 2] = [
+    ("\"1h\"", "\"1h\"\nwindow = { count = 7 }", "breakers.shipping.window.count", "7"),
+    ("\"1h\"", "\"1h\"\ntotals = false", "breakers.shipping.totals", "false"),
+];
+
 #[test]
-fn a_bad_file_changes_nothing_and_says_where() {
+fn a_file_that_can_not_be_put_in_force_changes_nothing_and_says_where() {
     let stand = Stand::open();
     let payment = &stand.line("payment").breaker;
     let before = payment.settings();
-    let bad = [
-        (
-            "consecutive_failures = 3",
-            "consecutive_failures = 0",
-            "templates.default.consecutive_failures",
-            "0",
-        ),
-        (
-            "open_wait = \"800ms\"",
-            "open_wait = \"800 parsecs\"",
-            "templates.default.open_wait",
-            "800 parsecs",
-        ),
-        ("half_open", "half_opened", "templates.default.half_opened", ""),
-        ("[breakers.shipping]", "[breakers.shiping]", "breakers.shiping", ""),
-        ("max_concurrent = 64", "max_concurrent = 0", "bulkheads.checkout.max_concurrent", "0"),
-        ("[templates.default]", "[templates.default", "", ""),
-    ];
-    for (good, ill, key, given) in bad {
-        fs::write(&stand.file, CIRCUITS.replace(good, ill)).unwrap();
+    for (good, ill, key, given) in BAD.into_iter().chain(FIXED) {
+        let text = CIRCUITS.replace("min_calls = 20", "min_calls = 21").replace(good, ill);
+        fs::write(&stand.file, text).unwrap();
         let answer = stand.post("reload");
         assert_eq!(answer.status, 400, "{ill}");
         let body = &answer.body;
         assert_eq!(body["key"], key, "{body}");
+        assert_eq!(body["file"].as_str(), stand.file.to_str(), "{body}");
         assert!(body["given"].as_str().unwrap().contains(given), "{body}");
         assert!(body["allowed"].is_string() && body["error"].is_string(), "{body}");
         assert_eq!(payment.settings(), before);
-        // The same at a start.
-        assert!(circuits::read(&stand.file).is_err() || key.starts_with("bulkheads"), "{ill}");
     }
     fs::remove_file(&stand.file).unwrap();
     assert_eq!(stand.post("reload").status, 400);
     assert_eq!((stand.checkout().status, payment.settings()), (200, before));
+}
+
+#[test]
+fn a_bad_file_is_refused_at_the_start_too() {
+    let stand = Stand::open();
+    for (good, ill, key, _) in BAD {
+        fs::write(&stand.file, CIRCUITS.replace(good, ill)).unwrap();
+        let complaint = circuits::read(&stand.file).expect_err(ill).to_string();
+        assert!(complaint.contains(key), "{complaint}");
+    }
 }
 
 #[test]
@@ -113,7 +124,7 @@ fn a_start_that_can_not_be_is_an_error_in_words() {
     let none = CIRCUITS.replace("[bulkheads.checkout]\nmax_concurrent = 64", "");
     fs::write(&stand.file, none).unwrap();
     let none = start(Settings { config: stand.file.clone(), ..Settings::default() });
-    assert!(none.contains("checkout"), "{none}");
+    assert!(none.contains(r#"bulkheads: given "checkout""#), "{none}");
 }
 
 #[test]
@@ -126,4 +137,8 @@ fn metrics_tell_what_the_circuits_do() {
     assert!(text.contains(r#"failfast_breaker_state{breaker="payment",state="open"} 1"#), "{text}");
     assert!(text.contains(r#"failfast_breaker_state{breaker="shipping",state="closed"} 1"#));
     assert!(text.contains(r#"failfast_calls_refused_total{breaker="payment"} 1"#));
+    // And what the service itself counts.
+    assert!(text.contains(r#"checkouts_total{result="failed"} 3"#), "{text}");
+    assert!(text.contains(r#"checkouts_total{result="refused"} 1"#));
+    assert!(text.contains("checkout_seconds_count 4"));
 }

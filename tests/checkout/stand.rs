@@ -18,6 +18,7 @@ use crate::service::{Service, Settings};
 pub(crate) const CIRCUITS: &str = r#"
 [templates.default]
 consecutive_failures = 3
+min_calls = 20
 open_wait = "800ms"
 half_open = { probes = 1 }
 
@@ -57,7 +58,7 @@ impl Stand {
         let file = format!("checkout-{}-{number}.toml", std::process::id());
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
         fs::write(&file, circuits).unwrap();
-        let settings = Settings { port: None, config: file.clone(), stall };
+        let settings = Settings { port: None, config: file.clone(), stall, log: None };
         let service = Service::start(settings).unwrap();
         let agent = Agent::config_builder()
             .proxy(None)

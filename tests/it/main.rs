@@ -15,4 +15,5 @@ mod strategies;
 mod subject;
 mod threads;
 mod tidy;
+mod totals;
 mod vectors;

@@ -101,8 +101,8 @@ fn every_call_states_its_progress_and_its_memory_ordering() {
     assert_eq!(silent, [""; 0]);
 }
 
-/// The edges of the orderings page: of the breaker, the bulkhead, the pool's jobs.
-const EDGES: &[(char, u32)] = &[('E', 17), ('B', 3), ('J', 1)];
+/// The edges of the orderings page: of the breaker, the bulkhead, the pool's jobs, the totals.
+const EDGES: &[(char, u32)] = &[('E', 17), ('B', 3), ('J', 1), ('T', 3)];
 
 #[test]
 fn every_ordering_above_relaxed_names_its_edge() {

@@ -16,6 +16,7 @@ mod rules;
 mod seats;
 mod state;
 mod time_window;
+mod totals;
 
 use crate::runner::Model;
 
@@ -35,5 +36,6 @@ pub(crate) const ALL: &[&[Model]] = &[
     bulkhead::MODELS,
     budget::MODELS,
     pool::MODELS,
+    totals::MODELS,
     registry::MODELS,
 ];

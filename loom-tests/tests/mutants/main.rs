@@ -25,6 +25,8 @@ const FILES: &[(&str, &[&str])] = &[
     ("clock/manual.rs", &["clock::"]),
     ("pool/job.rs", &["pool::"]),
     ("seats.rs", &["seats::"]),
+    ("totals/history.rs", &["history::"]),
+    ("totals/tally.rs", &["totals::"]),
     ("window/buckets.rs", &["time_window::", "bucket"]),
     ("window/marks.rs", WINDOWS),
     ("window/mod.rs", EVERYTHING),

@@ -73,7 +73,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_edge(word: &str) -> bool {
-    word.strip_prefix(['E', 'B', 'J'])
+    word.strip_prefix(['E', 'B', 'J', 'T'])
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 

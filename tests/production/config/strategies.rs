@@ -149,7 +149,7 @@ pub(crate) fn wild_entry() -> impl Strategy<Value = BreakerConfig> {
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => "[a-z]{1,8}",
-        1 => "[ -~äé漢✓]{0,6}",
+        1 => "[ -~äé漢✓]{1,6}",
         1 => prop::sample::select(vec!["off", "null", "1", "a.b", "#", "\n", "\"", "'", "<<", "\u{1}"])
             .prop_map(str::to_owned),
     ]
