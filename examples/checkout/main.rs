@@ -1,3 +1,139 @@
-//! Comes with its issue.
+//! A checkout service whose four dependencies may fall ill: `cargo run --release --example checkout --all-features`.
+//!
+//! ```text
+//! cargo run --release --example checkout --all-features -- --port 8080 --load 20
+//! curl -X POST localhost:8080/checkout                       200, or 503 with Retry-After, 502 or 504
+//! curl -X POST localhost:8080/dependencies/payment/fail      three failures open its circuit
+//! curl -X POST localhost:8080/dependencies/payment/recover   five seconds later one success closes it
+//! curl localhost:8080/health                                 200 or 503, and the circuits
+//! curl localhost:8080/metrics                                for Prometheus
+//! curl -X POST localhost:8080/reload                         takes on what has been changed in circuits.toml
+//! ```
+//!
+//! The page at `/` shows it live.
+//!
+//! A checkout is synchronous code. It asks inventory, payment, shipping and notification, each on a pool of threads of its
+//! own with a circuit breaker, and gives up each call after 400 ms. What it does without one of them is in `shop.rs`,
+//! the part to read first. When payment hangs, as many customers as its pool has places wait those 400 ms; then its
+//! circuit is open, and all others are told at once to come back in five seconds.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `shop.rs`, `later.rs` | a checkout and its fallbacks; what is put off until a dependency is back |
+//! | `line.rs`, `circuits.rs`, `circuits.toml` | what stands around a dependency; the registry, its file, and the pings |
+//! | `dependency.rs` | the dependencies: servers on loopback, with dials |
+//! | `service.rs`, `listener.rs` | the routes; connections that can do no harm |
+//! | `picture.rs`, `books.rs`, `page.html`, `EVENTS.md` | the live picture, its figures, the page, and the form between them |
+//! | `load.rs`, `demo.rs` | customers by the schedule; three phases and what must show in them |
+//!
+//! Two circuits recover in a way of their own. A ping that passes ends the open time of *shipping*: its circuit is open for
+//! 30 s, but half a second after the dependency is back the next checkout probes. And what *notification* was not told
+//! waits in a queue, whose thread probes before any customer has to.
+//!
+//! Nothing that a client does harms another: there are so many checkouts, event streams and connections at once and
+//! no more, who moves no byte for ten seconds is hung up on, and an event stream that is not read skips to the latest.
+//!
+//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod books;
+mod circuits;
+mod demo;
+mod dependency;
+mod later;
+mod line;
+mod listener;
+mod load;
+mod options;
+mod picture;
+mod service;
+mod shop;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use failfast::Transition;
+
+use crate::options::{Options, USAGE};
+use crate::picture::in_words;
+use crate::service::{Service, Settings};
+use crate::shop::PAYMENT;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(complaint) => {
+            eprintln!("checkout: {complaint}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options) {
+        Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
+        Ok(broken) => {
+            for claim in broken {
+                eprintln!("checkout: did not hold: {claim}");
+            }
+            ExitCode::from(1)
+        }
+        Err(complaint) => {
+            eprintln!("checkout: {complaint}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Gives the claims of the demo that did not hold.
+fn run(options: Options) -> Result<Vec<String>, String> {
+    let mut settings =
+        Settings { port: options.port.filter(|&port| port > 0), ..Settings::default() };
+    if !options.demo {
+        settings.log = Some(log);
+    }
+    if let Some(config) = options.config {
+        settings.config = config;
+    }
+    let service = Service::start(settings)?;
+    let address = service.address();
+    // The first line is for programs too.
+    print(&format!("http://{address}/\n"));
+    if options.demo {
+        if options.sabotage {
+            service.app.shop.lines[PAYMENT].breaker.disable();
+        }
+        return Ok(demo::run(&service));
+    }
+    for line in service.app.shop.lines.iter() {
+        print(&format!("  {:<12} http://{}/\n", line.name(), line.dependency.address()));
+    }
+    print("POST /fail, /slow, /hang or /recover to one of them, or /dependencies/NAME/fail and so on here; Ctrl-C ends it.\n");
+    if let Some(load) = options.load {
+        // Ends with the process.
+        thread::spawn(move || load::send(address, load, Instant::now(), |_| true, |_| {}));
+    }
+    service.wait_for_ctrl_c();
+    let tally = service.app.shop.later.tally();
+    drop(service);
+    if tally.waiting > 0 {
+        eprintln!("checkout: {} errands were not done", tally.waiting);
+    }
+    Ok(Vec::new())
+}
+
+/// On whatever thread has made the change: as short as can be.
+fn log(name: &str, change: &Transition) {
+    let (from, to, cause) = (change.from, change.to, in_words(&change.cause));
+    let _ = writeln!(io::stderr(), "{name}: {from} -> {to} ({cause})");
+}
+
+/// A reader that has gone (`| head`) is no reason to end.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

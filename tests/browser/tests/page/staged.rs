@@ -1,0 +1,414 @@
+//! The page on the stage: frames that the service would take an hour to make, or would never make.
+
+use std::time::Duration;
+
+use failfast_browser_tests::stage::{breaker, frame, now_ms, Stage, PAGE};
+use failfast_browser_tests::wait_for;
+use failfast_browser_tests::webdriver::{keys, Browser};
+use serde_json::{json, Value};
+
+use crate::audit;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Writes down what a screen reader is told.
+const LISTEN: &str = "window.said = []; const news = document.querySelector('#news'); \
+    new MutationObserver(() => said.push(news.textContent)).observe(news, { childList: true })";
+
+/// A stage with the page open on it and listening.
+fn open() -> (Stage, Browser) {
+    let (stage, browser) = (Stage::open(), Browser::open());
+    browser.go(&stage.url());
+    wait_for("the page to listen", SOON, || (stage.listening() == 1).then_some(()));
+    (stage, browser)
+}
+
+fn shows(browser: &Browser, what: &str, expression: &str) {
+    wait_for(what, SOON, || browser.holds(expression).then_some(()));
+}
+
+fn transition(generation: u64, from: &str, to: &str, at_ms: f64, text: &str) -> Value {
+    json!({ "from": from, "to": to, "generation": generation, "at_ms": at_ms, "cause": "control", "text": text })
+}
+
+/// Browsers refuse what the policy doesn't name; this says which names it should hold after a change of the page.
+pub(crate) fn policy_fits() {
+    let (stage, browser) = (Stage::open(), Browser::open());
+    browser.go(&stage.url());
+    let hashes = browser.run(
+        r#"return fetch("/").then(answer => answer.text()).then(page => Promise.all(["script", "style"].map(async kind => {
+            const text = page.match(new RegExp(`<${kind}>([^]*?)</${kind}>`))[1];
+            const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+            return `${kind}-src 'sha256-${btoa(String.fromCharCode(...new Uint8Array(hash)))}'`;
+        })))"#,
+    );
+    for hash in hashes.as_array().expect("two") {
+        let hash = hash.as_str().expect("text");
+        assert!(PAGE.contains(hash), "the policy in page.html should hold: {hash}");
+    }
+    for outside in ["http:", "https:", "//", "@import", "url("] {
+        let mut found =
+            PAGE.match_indices(outside).map(|(at, _)| &PAGE[at.saturating_sub(20)..][..60]);
+        let known =
+            |context: &&str| context.contains("www.w3.org/2000/svg") || context.contains("// ");
+        assert_eq!(found.find(|context| !known(context)), None, "the page is one file");
+    }
+    assert_eq!(browser.console_errors(), [] as [String; 0]);
+}
+
+pub(crate) fn names_are_text() {
+    let (stage, browser) = open();
+    let evil = "<img src=x onerror=alert(1)>";
+    let mut one = breaker(evil, "open");
+    one["check"] = json!({ "passing": false, "error": "<script>alert(2)</script>" });
+    one["breaker"]["transitions"] =
+        json!([transition(1, "closed", "open", now_ms(), "<b onclick=alert(3)>because</b>")]);
+    // A name that an object has already, one that is long, a state and a dial that nobody knows.
+    let mut strange = breaker("__proto__", "constructor");
+    strange["dial"]["position"] = "sideways".into();
+    let long = "x".repeat(300);
+    let all = [one, strange, breaker(&long, "closed"), breaker("toString", "half_open")];
+    stage.play(&frame(now_ms(), 60.0, 6.1, &all).to_string());
+    shows(&browser, "four cards", "document.querySelectorAll('.card').length === 4");
+    let names =
+        browser.run("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
+    assert_eq!(names, json!([evil, "__proto__", long, "toString"]));
+    let log = browser.text("document.querySelector('.card .log span').textContent");
+    assert_eq!(log, "<b onclick=alert(3)>because</b>");
+    assert!(browser.holds("!document.querySelector('img, .card script, .log b[onclick]')"));
+    assert_eq!(
+        browser.text("document.querySelectorAll('.card .state span')[1].textContent"),
+        "Unknown"
+    );
+    assert!(browser.holds("document.documentElement.scrollWidth <= innerWidth"), "a long name");
+    // The dial is asked for by the whole name, and by nothing more.
+    browser.click(".card [data-dial=fail]");
+    let turned = wait_for("the dial", SOON, || stage.turned().pop());
+    assert_eq!(turned, "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E/fail");
+    browser.click(".card [data-dial=hang]");
+    shows(
+        &browser,
+        "why the dial was not turned",
+        "document.querySelector('.trouble')?.textContent.includes('503')",
+    );
+    // Breakers come and go with the configuration, and change places.
+    let fewer = [breaker("new", "closed"), breaker(evil, "closed")];
+    stage.play(&frame(now_ms(), 60.2, 6.1, &fewer).to_string());
+    shows(&browser, "two cards", "document.querySelectorAll('.card').length === 2");
+    let names =
+        browser.run("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
+    assert_eq!(names, json!(["new", evil]));
+    let refused = |error: &String| error.contains("503");
+    let errors: Vec<_> = browser.console_errors().into_iter().filter(|e| !refused(e)).collect();
+    assert_eq!(errors, [] as [String; 0]);
+}
+
+pub(crate) fn stale_is_said() {
+    let (stage, browser) = open();
+    let live = "document.querySelector('#link').textContent.startsWith('live') && document.querySelector('#lost').hidden";
+    let lost = "!document.querySelector('#lost').hidden && document.documentElement.matches('.stale') \
+        && document.querySelector('#lost').textContent.startsWith('Connection lost, trying again.')";
+    let play = |at: f64, state: &str| {
+        stage.play(&frame(at, 60.0, 6.1, &[breaker("payment", state)]).to_string());
+    };
+    browser.run(LISTEN);
+    let begin = now_ms();
+    play(begin, "closed");
+    shows(&browser, "a live page", live);
+    // Frames that make no sense are no news.
+    stage.play("{oops");
+    stage.play("{}");
+    stage.play("[1, 2, {\"at_ms\": null}]");
+    // The connection stands, and nothing comes.
+    shows(&browser, "silence to be seen", lost);
+    assert_eq!(
+        browser.text("document.querySelector('.card .state span').textContent"),
+        "Was closed"
+    );
+    assert!(browser.holds("document.title.startsWith('not live')"));
+    assert!(browser.holds("document.querySelector('.card [data-dial]').ariaDisabled === 'true'"));
+    // Whoever can't see it hears of it; a shorter loss would have been no news.
+    shows(&browser, "words for a screen reader", "said.join().includes('Connection lost')");
+    // A frame that was long on its way comes late: it must not pass for live.
+    play(begin + 200.0, "open");
+    wait_for("the late frame to be read", SOON, || {
+        browser
+            .holds("document.querySelector('.card .state span').textContent === 'Was open'")
+            .then_some(())
+    });
+    assert!(browser.holds(lost), "a late frame looks live");
+    play(now_ms(), "closed");
+    shows(&browser, "a prompt frame to be live", live);
+    // The service hangs up; the page comes back by itself.
+    stage.hang_up();
+    shows(&browser, "the hang-up to be seen", lost);
+    wait_for("the page to come back", SOON, || (stage.listening() == 1).then_some(()));
+    play(now_ms(), "open");
+    shows(&browser, "a live page again", live);
+    shows(&browser, "the news", "document.querySelector('.card').dataset.state === 'open'");
+    shows(&browser, "the news of it", "said.join().includes('Connected again')");
+    shows(&browser, "the news of the breaker", "said.join().includes('payment is open')");
+}
+
+/// One card for each state, with everything on them that can be on them.
+fn every_state() -> Vec<Value> {
+    let states = ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"];
+    let mut cards: Vec<_> = states.iter().map(|state| breaker(state, state)).collect();
+    for card in &mut cards {
+        let at = now_ms();
+        let text = "3 failures in a row";
+        card["breaker"]["transitions"] = json!([
+            transition(1, "closed", "open", at - 60e3, text),
+            transition(2, "open", "half_open", at - 30e3, text),
+            transition(3, "half_open", "forced_open", at - 25e3, text),
+            transition(4, "forced_open", "disabled", at - 20e3, text),
+            transition(5, "disabled", "metrics_only", at - 15e3, text),
+            transition(6, "metrics_only", "closed", at - 10e3, text),
+        ]);
+        card["breaker"]["failure_rate"] = 0.6.into();
+        card["dial"] = json!({ "position": "fail", "rate": 0.6, "ms": 0 });
+        card["check"] = json!({ "passing": false, "error": "no answer within 200ms" });
+    }
+    cards[1]["breaker"]["open_for_s"] = 3.2.into();
+    cards
+}
+
+pub(crate) fn background() {
+    let (stage, browser) = open();
+    let play = |state: &str| {
+        stage.play(&frame(now_ms(), 60.0, 6.1, &[breaker("payment", state)]).to_string())
+    };
+    play("closed");
+    shows(&browser, "the card", "document.querySelector('.card')?.dataset.state === 'closed'");
+    // Frozen, as browsers do with tabs that nobody has looked at for long; then thawed, and still not looked at.
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "frozen" }));
+    for _ in 0..20 {
+        play("closed");
+    }
+    browser.devtools("Page.setWebLifecycleState", json!({ "state": "active" }));
+    assert!(browser.holds("document.hidden"), "the tab is in the background");
+    for _ in 0..20 {
+        play("open");
+    }
+    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+    assert!(
+        browser.holds("document.querySelector('.card').dataset.state === 'closed'"),
+        "nothing is drawn unseen"
+    );
+    shows(&browser, "the title to tell of silence", "document.title === 'not live: checkout'");
+    play("open");
+    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+}
+
+pub(crate) fn contrast() {
+    let (stage, browser) = open();
+    browser.prefer("prefers-reduced-motion", "reduce");
+    for theme in ["light", "dark"] {
+        browser.run(&format!("document.documentElement.dataset.theme = '{theme}'"));
+        for age in ["live", "stale"] {
+            let figure = if age == "live" { 6.1 } else { 7.2 };
+            let background = browser.text("getComputedStyle(document.body).backgroundColor");
+            if age == "live" {
+                wait_for("the page to listen", SOON, || (stage.listening() > 0).then_some(()));
+                stage.play(&frame(now_ms(), 60.0, figure, &every_state()).to_string());
+                shows(&browser, "six live cards", "document.querySelectorAll('.card').length === 6 && !document.documentElement.matches('.stale')");
+                browser.click(".card [data-dial=hang]");
+                shows(&browser, "trouble", "document.querySelector('.trouble')");
+            } else {
+                stage.hang_up();
+                shows(&browser, "a stale page", "document.documentElement.matches('.stale')");
+            }
+            let least = audit::contrasts(&browser);
+            println!(
+                "  {theme}, {age}, on {background}: {} texts, the least {:.2} ({}); {} marks, the least {:.2} ({})",
+                least.texts, least.text.0, least.text.1, least.marks, least.mark.0, least.mark.1
+            );
+            assert!(least.texts > 150 && least.text.0 >= 4.5, "{theme}, {age}: {:?}", least.text);
+            assert!(age == "stale" || least.marks > 60, "too few marks were found");
+            assert!(least.mark.0 >= 3.0, "{theme}, {age}: {:?}", least.mark);
+        }
+    }
+    assert_eq!(
+        browser.text("getComputedStyle(document.querySelector('.lever')).transitionDuration"),
+        "0s"
+    );
+}
+
+pub(crate) fn nothing_moves() {
+    let (stage, browser) = open();
+    let play = |step: u32| {
+        let mut one = breaker("payment", ["closed", "open", "half_open"][step as usize % 3]);
+        let big = 10_f64.powi((step % 5) as i32);
+        for key in ["calls_per_s", "refused_per_s"] {
+            one["breaker"][key] = (big / 10.0).into();
+        }
+        for (key, value) in [("calls", big), ("failures", big / 2.0), ("slow_calls", big / 10.0)] {
+            one["breaker"][key] = value.floor().into();
+        }
+        one["breaker"]["failure_rate"] =
+            if step.is_multiple_of(2) { json!(null) } else { json!(0.034) };
+        one["breaker"]["open_for_s"] = if step % 3 == 1 { json!(4.9) } else { json!(null) };
+        one["breaker"]["state_s"] = (big * 3.0).into();
+        let all = [one, breaker("inventory", "closed")];
+        stage.play(&frame(now_ms(), 60.0, big / 7.0, &all).to_string());
+    };
+    for (width, height) in [(1360, 900), (360, 740)] {
+        browser.size(width, height, 1.0);
+        play(0);
+        shows(&browser, "the cards", "document.querySelectorAll('.card').length === 2");
+        let place = "JSON.stringify([...document.querySelectorAll('.card, .card h2, .card .state, .plot, .strip, .log, .dials button, .figure')]\
+            .map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round) }))";
+        let before = browser.text(place);
+        for step in 1..=15 {
+            play(step);
+            let now = 10_f64.powi((step % 5) as i32) / 7.0;
+            let shown = if now < 9.95 {
+                format!("{now:.1}")
+            } else if now < 999.5 {
+                format!("{now:.0}")
+            } else {
+                format!("{:.1}", now / 1000.0)
+            };
+            shows(
+                &browser,
+                &shown,
+                &format!(
+                    "document.querySelectorAll('.figure dd')[4].textContent.startsWith('{shown}')"
+                ),
+            );
+            assert_eq!(browser.text(place), before, "step {step} at {width} moved something");
+        }
+    }
+    assert_eq!(browser.console_errors(), [] as [String; 0]);
+}
+
+pub(crate) fn an_hour() {
+    let (stage, browser) = open();
+    browser.run(LISTEN);
+    // Five frames a second of page time, every one with a change: from now's past to its future, as fast as it goes.
+    let begin = now_ms();
+    let states = ["closed", "open", "half_open", "open", "half_open", "closed"];
+    let mut tick = 0_u64;
+    let mut go_on = |frames: u64| {
+        for left in (0..frames).rev() {
+            tick += 1;
+            let at = begin + tick as f64 * 200.0;
+            let of = |tick: u64| states[(tick % 6) as usize];
+            let changes: Vec<_> = (tick.saturating_sub(2).max(1)..=tick)
+                .map(|t| transition(t, of(t - 1), of(t), begin + t as f64 * 200.0, "flapping"))
+                .collect();
+            let mut all = ["payment", "inventory", "shipping", "notification"]
+                .map(|name| breaker(name, of(tick)));
+            for one in &mut all {
+                one["breaker"]["transitions"] = changes.clone().into();
+                one["breaker"]["generation"] = tick.into();
+            }
+            // The last one can be told from the others.
+            let p50 = if left == 0 { 100.0 + tick as f64 / 100.0 } else { 6.1 };
+            stage.play(&frame(at, tick as f64 / 5.0, p50, &all).to_string());
+        }
+        let shown = 100 + tick / 100;
+        shows_within(
+            &browser,
+            "all frames to be drawn",
+            &format!(
+                "document.querySelectorAll('.figure dd')[4].textContent.startsWith('{shown}')"
+            ),
+        );
+        browser.devtools("HeapProfiler.collectGarbage", json!({}));
+        let heap = browser.devtools("Runtime.getHeapUsage", json!({}))["usedSize"]
+            .as_f64()
+            .expect("bytes");
+        let elements =
+            browser.run("return document.querySelectorAll('*').length").as_u64().expect("a number");
+        (heap / 1e6, elements)
+    };
+    // The first two minutes fill every history.
+    let (heap, elements) = go_on(1_000);
+    let (heap_later, elements_later) = go_on(17_000);
+    println!("  heap {heap:.2} MB after 200 s, {heap_later:.2} MB after an hour; elements {elements}, {elements_later}");
+    assert!(heap_later < heap + 1.0, "the heap grows");
+    assert!(elements_later < elements + 20, "the document grows");
+    let said = browser.run("return said.length").as_u64().expect("a number");
+    println!("  18,000 changes of four breakers said {said} things to a screen reader");
+    assert!(said <= 20, "a flood");
+    assert_eq!(browser.console_errors(), [] as [String; 0]);
+}
+
+fn shows_within(browser: &Browser, what: &str, expression: &str) {
+    wait_for(what, Duration::from_secs(40), || browser.holds(expression).then_some(()));
+}
+
+pub(crate) fn keys_and_themes() {
+    let (stage, browser) = open();
+    let all =
+        ["payment", "inventory", "shipping", "notification"].map(|name| breaker(name, "closed"));
+    let play = || stage.play(&frame(now_ms(), 60.0, 6.1, &all).to_string());
+    play();
+    shows(&browser, "four cards", "document.querySelectorAll('.card').length === 4");
+    // Tab goes through everything that can be used, in the order in which it is drawn.
+    let mut stops = Vec::new();
+    loop {
+        browser.press(keys::TAB);
+        play();
+        let stop = browser.text(
+            "(e => e.id || e.className + (e.dataset?.dial ?? '') + [...document.querySelectorAll('.card')].findIndex(c => c.contains(e)))(document.activeElement)",
+        );
+        let outline = browser.text("getComputedStyle(document.activeElement).outlineStyle");
+        if stops.contains(&stop) || browser.holds("document.activeElement === document.body") {
+            break;
+        }
+        assert_eq!(outline, "solid", "the focus on {stop} can't be seen");
+        stops.push(stop);
+    }
+    let mut expected = vec!["skip-1".to_string(), "theme".into(), "help".into()];
+    for card in 0..4 {
+        expected.push(format!("log{card}"));
+        expected.extend(["fail", "slow", "hang", "recover"].map(|dial| format!("{dial}{card}")));
+    }
+    assert_eq!(stops, expected);
+
+    // Single keys: a breaker by its number, a dial by its letter, and only with the focus on the breaker.
+    browser.run("document.activeElement.blur()");
+    browser.press("f");
+    browser.press("2");
+    assert!(browser.holds("document.activeElement === document.querySelectorAll('.card')[1]"));
+    play();
+    browser.press("s");
+    assert_eq!(wait_for("the dial", SOON, || stage.turned().pop()), "inventory/slow");
+    browser.press("?");
+    assert!(browser.holds("document.querySelector('#keys').open"));
+    browser.press("f");
+    browser.press(keys::SPACE);
+    assert!(browser.holds("!document.querySelector('#letters').checked"), "the box has the focus");
+    browser.press(keys::ESCAPE);
+    assert!(browser.holds("!document.querySelector('#keys').open"));
+    browser.run("document.querySelectorAll('.card')[1].focus()");
+    browser.press("1");
+    assert!(
+        browser.holds("document.activeElement === document.querySelectorAll('.card')[1]"),
+        "keys are off"
+    );
+    assert_eq!(stage.turned(), [] as [String; 0]);
+    // What belongs to the browser or to a reader's own tools is left alone.
+    assert!(browser.holds(
+        "['ctrlKey', 'altKey', 'metaKey'].every(held => document.body.dispatchEvent(\
+            new KeyboardEvent('keydown', { key: 't', [held]: true, cancelable: true, bubbles: true })))"
+    ));
+
+    // The theme: the system's, until one is chosen, which is remembered.
+    let ground = "getComputedStyle(document.body).backgroundColor";
+    browser.prefer("prefers-color-scheme", "dark");
+    let dark = browser.text(ground);
+    browser.prefer("prefers-color-scheme", "light");
+    let light = browser.text(ground);
+    assert_ne!(dark, light);
+    browser.click("#theme");
+    assert_eq!(browser.text(ground), dark);
+    assert_eq!(browser.text("document.querySelector('#theme').ariaLabel"), "Use the light theme");
+    browser.go(&stage.url());
+    assert_eq!(browser.text(ground), dark, "not remembered");
+    browser.click("#theme");
+    assert_eq!(browser.text(ground), light);
+    assert_eq!(browser.console_errors(), [] as [String; 0]);
+}
