@@ -286,6 +286,7 @@ impl Engine {
 
     /// Records an outcome of a metrics-only generation and judges it as if it were closed; the second answer is whether
     /// it would have tripped.
+    #[cold]
     pub(crate) fn record_without_trip(
         &self,
         seat: usize,
@@ -303,6 +304,8 @@ impl Engine {
     }
 
     /// Counts an outcome in the window; `None` if its generation is over.
+    // Its answer comes back through memory where it is called: 50 instructions.
+    #[inline(always)]
     fn count(
         &self,
         seat: usize,

@@ -777,13 +777,14 @@ impl<C: Clock> CircuitBreaker<C> {
         // Read at most once, and only if a bucket or a deadline needs it.
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
-        let recorded = self.report(name, outcome, slow, &now);
+        let recorded = self.report(name, outcome, slow, now);
         self.tally_settled(state, outcome, slow, recorded);
         recorded
     }
 
     /// Hands an outcome that may change the state to the engine.
-    fn report(&self, name: Word, outcome: Outcome, slow: bool, now: &dyn Fn() -> u64) -> Recorded {
+    #[inline]
+    fn report(&self, name: Word, outcome: Outcome, slow: bool, now: impl Fn() -> u64) -> Recorded {
         let mut heard = |change| self.publish(&change, now());
         if name.state() == State::HalfOpen {
             return self.engine.report(name, outcome, slow, self.since_zero(now()), &mut heard);
