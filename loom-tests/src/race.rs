@@ -151,7 +151,7 @@ impl Breaker {
         if counted {
             return Recorded::Counted;
         }
-        self.engine.record(seat, name, &|| (now, now), kind, &mut self.hear())
+        self.engine.record(seat, name, &|| (now, now), kind, &mut self.hear()).0
     }
 
     pub(crate) fn succeed(&self, seat: usize, name: Word) -> Recorded {

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::bits::Field;
 use crate::breaker::cell::{attempt_after, StateCell};
-use crate::breaker::limits::{Head, Judged, Limits, Moving, Tail};
+use crate::breaker::limits::{Head, Judged, Limits, Moving, Tail, TALLIED};
 use crate::breaker::reconfigure::Changing;
 use crate::breaker::rules::{Config, HalfOpenKind, Rules, WindowConfig, STEP_BACK_NS};
 use crate::breaker::state::{deadline, Word};
@@ -17,7 +17,7 @@ use crate::outcome::{Outcome, Recorded};
 use crate::phase::State;
 use crate::sync::{fence, AtomicU64, Ordering};
 use crate::window::counts::{Counts, Kind};
-use crate::window::{Judging, Record, Verdict, Window};
+use crate::window::{Judging, Record, Window};
 
 /// Exchanges of the half-open word that one call may lose before it gives up.
 ///
@@ -255,7 +255,8 @@ impl Engine {
 
     // ===== reporting =====
 
-    /// Records an outcome of a generation that counts in a window: closed or metrics-only.
+    /// Records an outcome of a generation that counts in a window: closed or metrics-only. The second answer is whether it
+    /// would have tripped a metrics-only breaker that keeps totals.
     ///
     /// `instants` reads the clock, on its own scale for buckets and since the engine's zero for deadlines.
     pub(crate) fn record(
@@ -265,68 +266,37 @@ impl Engine {
         instants: &dyn Fn() -> (u64, u64),
         kind: Kind,
         heard: &mut dyn FnMut(Change),
-    ) -> Recorded {
-        let judging = match name.state() {
-            State::Closed => Judging::Judge,
-            _ => Judging::CountOnly,
-        };
-        let Some(verdict) = self.count(seat, name, instants, kind, judging) else {
-            return Recorded::Stale;
+    ) -> (Recorded, bool) {
+        if self.load() != name {
+            return (Recorded::Stale, false);
+        }
+        let trips = name.state() == State::Closed;
+        let judges = trips || self.start() == TALLIED;
+        let rules = self.limits().rules();
+        let recorded = self.window.record(&Record {
+            seat,
+            name,
+            now: if self.window.is_timed() { instants().0 } else { 0 },
+            kind,
+            rules: &rules,
+            judging: if judges { Judging::Judge } else { Judging::CountOnly },
+            still_current: &|| self.load() == name,
+        });
+        let Some(verdict) = recorded else {
+            return (Recorded::Stale, false);
         };
         let change = verdict
             .cause
+            .filter(|_| trips)
             .and_then(|cause| self.decide(name, Target::Open { from: instants().1 }, cause));
         self.window.settle(seat, name, &verdict);
         // Only now, with nothing half done, may an observer run.
         if let Some(change) = change {
             heard(change);
         }
-        Recorded::Counted
-    }
-
-    /// Records an outcome of a metrics-only generation and judges it as if it were closed; the second answer is whether
-    /// it would have tripped.
-    #[cold]
-    pub(crate) fn record_without_trip(
-        &self,
-        seat: usize,
-        name: Word,
-        instants: &dyn Fn() -> (u64, u64),
-        kind: Kind,
-    ) -> (Recorded, bool) {
-        let Some(verdict) = self.count(seat, name, instants, kind, Judging::Judge) else {
-            return (Recorded::Stale, false);
-        };
-        self.window.settle(seat, name, &verdict);
         let generation = name.named_generation();
         let overtaken = || self.limits().overtaking(Judged::Window, generation).is_some();
-        (Recorded::Counted, verdict.cause.is_some() && !overtaken())
-    }
-
-    /// Counts an outcome in the window; `None` if its generation is over.
-    // Its answer comes back through memory where it is called: 50 instructions.
-    #[inline(always)]
-    fn count(
-        &self,
-        seat: usize,
-        name: Word,
-        instants: &dyn Fn() -> (u64, u64),
-        kind: Kind,
-        judging: Judging,
-    ) -> Option<Verdict> {
-        if self.load() != name {
-            return None;
-        }
-        let rules = self.limits().rules();
-        self.window.record(&Record {
-            seat,
-            name,
-            now: if self.window.is_timed() { instants().0 } else { 0 },
-            kind,
-            rules: &rules,
-            judging,
-            still_current: &|| self.load() == name,
-        })
+        (Recorded::Counted, !trips && verdict.cause.is_some() && !overtaken())
     }
 
     /// How long the first open period after a generation would last, in nanoseconds.

@@ -791,18 +791,13 @@ impl<C: Clock> CircuitBreaker<C> {
         }
         let kind = Kind::new(outcome == Outcome::Failure, slow);
         let instants = || (now(), self.since_zero(now()));
-        match &self.totals {
-            Some(totals) if name.state() == State::MetricsOnly => {
-                let (recorded, would_trip) =
-                    self.engine.record_without_trip(threads::seat(), name, &instants, kind);
-                if would_trip {
-                    let wait = self.engine.first_wait(name.named_generation());
-                    totals.would_trip(instants().1, wait);
-                }
-                recorded
-            }
-            _ => self.engine.record(threads::seat(), name, &instants, kind, &mut heard),
+        let (recorded, would_trip) =
+            self.engine.record(threads::seat(), name, &instants, kind, &mut heard);
+        if let (true, Some(totals)) = (would_trip, &self.totals) {
+            let wait = self.engine.first_wait(name.named_generation());
+            totals.would_trip(instants().1, wait);
         }
+        recorded
     }
 
     // ===== totals =====

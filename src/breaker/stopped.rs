@@ -40,7 +40,7 @@ fn record(engine: &Engine, seat: usize, kind: Kind) -> Recorded {
     if kind == Kind::Plain && engine.count_warm(seat, name, 0) {
         return Recorded::Counted;
     }
-    engine.record(seat, name, &|| (0, 0), kind, &mut |_| ())
+    engine.record(seat, name, &|| (0, 0), kind, &mut |_| ()).0
 }
 
 fn control(engine: &Engine, to: Target) {

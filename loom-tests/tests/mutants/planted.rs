@@ -35,8 +35,8 @@ pub(crate) fn mutants(copy: &Copy) -> Vec<Mutant> {
 const BUGS: &[Bug] = &[
     // Generations.
     ("an outcome is counted in whatever generation is current", &["generation::success_across_one"], &[
-        ("breaker/engine.rs", "count", "if self.load() != name {\n            return None;\n        }",
-            "let name = self.load();\n        if name.state() != State::Closed {\n            return None;\n        }"),
+        ("breaker/engine.rs", "record", "if self.load() != name {\n            return (Recorded::Stale, false);\n        }",
+            "let name = self.load();\n        if name.state() != State::Closed {\n            return (Recorded::Stale, false);\n        }"),
         ("breaker/engine.rs", "count_warm", "self.load() == name && ", ""),
     ]),
     ("a generation has one bit", &["generation::success_across_two"], &[

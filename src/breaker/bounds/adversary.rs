@@ -44,7 +44,7 @@ fn engine(window: WindowConfig, rules: Rules, stripes: u32, half_open: HalfOpenC
 
 fn record(engine: &Engine, seat: usize, kind: Kind, now: u64) {
     let instants = move || (now, now);
-    let recorded = engine.record(seat, engine.load(), &instants, kind, &mut |_| ());
+    let (recorded, _) = engine.record(seat, engine.load(), &instants, kind, &mut |_| ());
     assert_eq!(recorded, Recorded::Counted);
 }
 
