@@ -20,3 +20,6 @@ pub mod performance {}
 
 #[doc = include_str!("patterns.md")]
 pub mod patterns {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
