@@ -126,7 +126,7 @@ fn a_refusal_reads_one_line_and_writes_nothing() {
     assert_eq!(refused(), row([1, 0, 0, 0], [1, 0]));
     breaker.half_open();
     let probes = [(); 3].map(|()| breaker.try_acquire().unwrap());
-    assert_eq!(refused(), row([7, 0, 0, 0], [2, 0]));
+    assert_eq!(refused(), row([8, 0, 0, 0], [2, 0]));
     drop(probes);
 }
 

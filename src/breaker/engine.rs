@@ -238,6 +238,11 @@ impl Engine {
                         }
                     }
                     if word.probes().granted >= places || lost >= ATTEMPTS {
+                        // The stamp may have been that of a later generation, which has places of its own.
+                        if lost < ATTEMPTS && self.load() != word {
+                            lost += 1;
+                            continue;
+                        }
                         return Err(Rejected::by(State::HalfOpen));
                     }
                     // E10, as above.

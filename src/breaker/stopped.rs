@@ -299,3 +299,29 @@ fn a_change_that_stops_leaves_one_configuration_to_be_read() {
         },
     );
 }
+
+/// Found by a history of shuttle's schedules: the word of probes that had lapsed, beside the stamp of later ones.
+#[test]
+fn no_probe_is_refused_for_places_that_lapsed_long_ago() {
+    let mut config = tripping_at(2);
+    config.half_open = HalfOpenConfig { kind: HalfOpenKind::Probes, places: 1, decide_at: 1 };
+    for at in 0..12 {
+        let engine = Rc::new(Engine::new(&config));
+        control(&engine, Target::HalfOpen { granted: 0 });
+        engine.acquire(0, &mut |_| ()).expect("a place is free");
+        let now = 5 * config.lease_ns;
+        let (other, mut step) = (Rc::clone(&engine), 0);
+        let adversary = move |_| {
+            if step == at {
+                other.control(Target::HalfOpen { granted: 0 }, now, &mut |_| ());
+                let name = other.acquire(now, &mut |_| ()).expect("a place is free");
+                other.report(name, Outcome::Ignored, false, now, &mut |_| ());
+            }
+            step += 1;
+        };
+        steps_against(adversary, || {
+            let refused = engine.acquire(now, &mut |_| ()).err();
+            assert_ne!(refused.map(|by| by.state()), Some(State::HalfOpen), "step {at}");
+        });
+    }
+}

@@ -12,7 +12,7 @@ use crate::runner::Model;
 pub(crate) const MODELS: &[Model] = &[
     Model::whole("half_open::free_places_are_granted", 400, free_places),
     Model::whole("half_open::give_back_and_grant", 40, give_back_and_grant),
-    Model::whole("half_open::place_given_back_is_granted", 5_800, place_given_back),
+    Model::bounded("half_open::place_given_back_is_granted", 3, 1_000, place_given_back),
     Model::bounded("half_open::give_back_and_two_grants", 3, 1_100, give_back_and_two_grants),
     Model::bounded("half_open::success_and_failure_of_probes", 3, 520, success_and_failure),
     Model::whole("half_open::last_two_successes", 4_900, last_two_successes),
