@@ -120,7 +120,8 @@ pub(crate) fn stale_is_said() {
     stage.play("{}");
     stage.play("[1, 2, {\"at_ms\": null}]");
     // The connection stands, and nothing comes.
-    shows(&browser, "silence to be seen", lost);
+    let seen = || browser.holds(lost).then_some(());
+    wait_for("silence to be seen", Duration::from_secs(4), seen);
     assert_eq!(
         browser.text("document.querySelector('.card .state span').textContent"),
         "Was closed"
@@ -130,13 +131,17 @@ pub(crate) fn stale_is_said() {
     // Whoever can't see it hears of it; a shorter loss would have been no news.
     shows(&browser, "words for a screen reader", "said.join().includes('Connection lost')");
     // A frame that was long on its way comes late: it must not pass for live.
+    browser.run(
+        "window.words = []; const word = document.querySelector('.card .state span'); \
+         new MutationObserver(() => words.push(word.textContent)).observe(word, { childList: true })",
+    );
     play(begin + 200.0, "open");
     wait_for("the late frame to be read", SOON, || {
         browser
             .holds("document.querySelector('.card .state span').textContent === 'Was open'")
             .then_some(())
     });
-    assert!(browser.holds(lost), "a late frame looks live");
+    assert_eq!(browser.text("words.join()"), "Was open", "a late frame looked live");
     play(now_ms(), "closed");
     shows(&browser, "a prompt frame to be live", live);
     // The service hangs up; the page comes back by itself.
