@@ -10,10 +10,10 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::breaker::config::{Config, HalfOpenKind, WindowConfig, PPM};
+use crate::breaker::config::{Builder, Config, HalfOpenKind, WindowConfig, PPM};
 use crate::breaker::rules::STEP_BACK_NS;
 use crate::clock::{nanos, Clock};
-use crate::error::Rejected;
+use crate::error::{ConfigError, Rejected};
 use crate::event::{Transition, TransitionCause};
 use crate::metrics::Snapshot;
 use crate::outcome::{Outcome, Recorded};
@@ -148,6 +148,18 @@ impl<C: Clock> Oracle<C> {
         self.control(State::MetricsOnly);
     }
 
+    /// Replaces the limits. Only what `build` refuses is refused: window and stripes stay, whatever the builder says.
+    ///
+    /// # Errors
+    ///
+    /// As `build`.
+    pub fn reconfigure<D: Clock>(&self, builder: &Builder<D>) -> Result<(), ConfigError> {
+        let next = builder.validate()?;
+        let now = self.now();
+        self.lock().reconfigure(next, builder.given_seed(), now);
+        Ok(())
+    }
+
     /// A second oracle that goes its own way from here, on a clone of the clock.
     pub fn fork(&self) -> Self
     where
@@ -229,6 +241,8 @@ impl Now {
 #[derive(Clone, Debug)]
 struct Machine {
     config: Config,
+    /// The longest wait that earlier settings could ask for.
+    longest_ns: u64,
     state: State,
     generation: u64,
     open_attempt: u32,
@@ -274,6 +288,7 @@ struct Lapse {
 impl Machine {
     fn new(config: Config) -> Self {
         Machine {
+            longest_ns: 0,
             state: State::Closed,
             generation: 0,
             open_attempt: 0,
@@ -426,6 +441,36 @@ impl Machine {
         self.transition(to, TransitionCause::Control, now);
     }
 
+    fn reconfigure(&mut self, next: Config, seed: Option<u64>, now: Now) {
+        let old = self.config.clone();
+        let mut next = Config { window: old.window, stripes: old.stripes, ..next };
+        next.wait.seed = seed.unwrap_or(old.wait.seed);
+        if next == old {
+            return;
+        }
+        // By the old lease, as a control call; and by the new one.
+        self.commit_lapse(now);
+        self.longest_ns = self.longest_ns.max(old.wait.longest_ns());
+        self.config = next;
+        self.commit_lapse(now);
+        let next = &self.config;
+        let (a, b) = (&old.rules, &next.rules);
+        let rates = (a.failure_ppm, a.slow_ppm) != (b.failure_ppm, b.slow_ppm);
+        let slow = a.slow_limit_ns != b.slow_limit_ns;
+        let counts = (a.failure_count, a.run, a.min_calls) != (b.failure_count, b.run, b.min_calls);
+        let judged_otherwise = match (self.state, old.half_open.kind) {
+            (State::Closed | State::MetricsOnly, _) => rates || slow || counts,
+            (State::HalfOpen, HalfOpenKind::Probes) => slow || old.half_open != next.half_open,
+            (State::HalfOpen, HalfOpenKind::Rate) => {
+                rates || slow || old.half_open != next.half_open
+            }
+            (State::Open | State::ForcedOpen | State::Disabled, _) => false,
+        };
+        if judged_otherwise {
+            self.transition(self.state, TransitionCause::Reconfigured, now);
+        }
+    }
+
     /// Whether probes that are still out have used up their lease.
     fn lapse(&self, now: Now) -> Option<Lapse> {
         let outstanding = self.probes.outstanding();
@@ -496,7 +541,7 @@ impl Machine {
     /// began.
     fn is_over(&self, deadline: u64, attempt: u32, generation: u64, now: Now) -> bool {
         let left = deadline.saturating_sub(now.relative);
-        let asked = self.config.wait.nanos(attempt, generation);
+        let asked = self.config.wait.nanos(attempt, generation).max(self.longest_ns);
         left == 0 || left > asked.saturating_add(STEP_BACK_NS)
     }
 

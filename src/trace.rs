@@ -46,10 +46,16 @@ pub(crate) const IS_OFF: bool = cfg!(not(feature = "tracing"));
 pub(crate) fn changed(_: &str, _: &Transition) {}
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) fn refused(_: &str, _: impl FnOnce() -> Option<Rejected>) {}
+pub(crate) fn refused(_: &str, _: &Rejected) {}
+
+/// Whether anybody may listen to refusals; asked before anything is made ready for them.
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn hears_refusals() -> bool {
+    false
+}
 
 #[cfg(feature = "tracing")]
-pub(crate) use self::on::{changed, refused};
+pub(crate) use self::on::{changed, hears_refusals, refused};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -95,19 +101,14 @@ mod on {
         });
     }
 
-    /// Tells of an answer if it is a refusal and anybody wants to know.
+    /// What the event asks first.
     #[inline]
-    pub(crate) fn refused(breaker: &str, answer: impl FnOnce() -> Option<Rejected>) {
-        // What the event asks first, asked before anything is made ready for it.
-        if Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current() {
-            tell_refused(breaker, answer);
-        }
+    pub(crate) fn hears_refusals() -> bool {
+        Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current()
     }
 
-    #[cold]
-    #[inline(never)]
-    fn tell_refused(breaker: &str, answer: impl FnOnce() -> Option<Rejected>) {
-        let Some(rejected) = answer() else { return };
+    /// Tells of a refusal.
+    pub(crate) fn refused(breaker: &str, rejected: &Rejected) {
         contain(|| {
             event!(
                 target: TARGET,

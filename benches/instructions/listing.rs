@@ -82,7 +82,8 @@ impl Listing {
         found
     }
 
-    /// What the functions of a hot path call besides each other and their other halves: `_slow`, `_timed`.
+    /// What the functions of a hot path call besides each other and their other halves: `_slow`, `_timed`, and `_counted` where
+    /// totals are kept.
     ///
     /// A panic, a bounds check or an inlined cold part would show here, or in `locked`.
     pub(crate) fn strays(&self, profile: &Profile) -> Vec<String> {
@@ -95,7 +96,8 @@ impl Listing {
                 let Some(target) = target_of(&step.text) else {
                     continue;
                 };
-                let half = target.ends_with("_slow") || target.ends_with("_timed");
+                let halves = ["_slow", "_timed", "_counted"];
+                let half = halves.iter().any(|end| target.ends_with(end));
                 if !half && !names.contains(target) {
                     strays.push(format!("{}: {}", function.name, step.text));
                 }

@@ -53,7 +53,7 @@ pub(crate) struct Subject {
 /// What is asked of the compiled code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// No locked instruction, no fence; calls nothing but its other halves: `_slow`, `_timed`.
+    /// No locked instruction, no fence; calls nothing but its other halves: `_slow`, `_timed`, `_counted`.
     Success,
     /// No locked instruction, no fence.
     Refusal,

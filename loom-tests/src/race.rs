@@ -164,7 +164,21 @@ impl Breaker {
 
     /// Reports an outcome of a half-open generation.
     pub(crate) fn report(&self, name: Word, outcome: Outcome, now: u64) -> Recorded {
-        self.engine.report(name, outcome, false, now, &mut self.hear())
+        self.report_slow(name, outcome, false, now)
+    }
+
+    pub(crate) fn report_slow(
+        &self,
+        name: Word,
+        outcome: Outcome,
+        slow: bool,
+        now: u64,
+    ) -> Recorded {
+        self.engine.report(name, outcome, slow, now, &mut self.hear())
+    }
+
+    pub(crate) fn reconfigure(&self, next: Config) {
+        self.engine.reconfigure(next, None, &|| 0).into_iter().for_each(self.hear());
     }
 
     pub(crate) fn control(&self, to: Target) {

@@ -824,3 +824,15 @@ pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0_u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_jitter_comes_back_from_its_ratio() {
+        assert!((0..PPM as u32).all(|ppm| jitter_ppm(jitter_of(ppm)) == ppm));
+        assert!((0..PPM as u32).all(|ppm| jitter_of(ppm) < 1.0));
+        assert_eq!([0, 250_000].map(jitter_of), [0.0, 0.25]);
+    }
+}

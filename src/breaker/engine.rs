@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// The settings.
-    pub(super) fn limits(&self) -> Limits<'_> {
+    pub(crate) fn limits(&self) -> Limits<'_> {
         let Shared { head, moving, tail, .. } = &*self.shared;
         Limits { head, moving, tail }
     }
@@ -158,11 +158,6 @@ impl Engine {
     #[inline]
     pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
         self.shared.head.slow_limit_ns()
-    }
-
-    /// Whether a call that took this many nanoseconds is slow, asked by who leaves a trace of it.
-    pub(crate) fn is_slow(&self, elapsed: u64) -> bool {
-        self.shared.head.is_slow(elapsed)
     }
 
     /// What a permit remembers as its start; `TIMED` stands for the clock's reading.
@@ -291,6 +286,7 @@ impl Engine {
 
     /// Records an outcome of a metrics-only generation and judges it as if it were closed; the second answer is whether
     /// it would have tripped.
+    #[cold]
     pub(crate) fn record_without_trip(
         &self,
         seat: usize,
@@ -308,6 +304,8 @@ impl Engine {
     }
 
     /// Counts an outcome in the window; `None` if its generation is over.
+    // Its answer comes back through memory where it is called: 50 instructions.
+    #[inline(always)]
     fn count(
         &self,
         seat: usize,

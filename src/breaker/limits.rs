@@ -127,18 +127,15 @@ impl Head {
     }
 
     /// The limit beyond which a call is slow, if there is one.
+    ///
+    /// Who leaves a trace of a slow call reads other settings first; that reading's fence acquires the version that this
+    /// limit came with (E17).
     #[inline]
     pub(crate) fn slow_limit_ns(&self) -> Option<u64> {
         match self.slow_limit_ns.load(Ordering::Relaxed) {
             u64::MAX => None,
             limit => Some(limit),
         }
-    }
-
-    /// Whether a call that took this long is slow, asked by who leaves a trace of it.
-    pub(crate) fn is_slow(&self, elapsed_ns: u64) -> bool {
-        // E17: who reads the limit of a change has seen its version; so has who finds the trace of a slow call.
-        elapsed_ns > self.slow_limit_ns.load(Ordering::Acquire)
     }
 }
 
@@ -212,7 +209,7 @@ impl<'a> Limits<'a> {
             let version = self.head.version.load(Ordering::Acquire);
             let read = of(self.words(version));
             // E16: if any of it was stored for a later version, the one before that has been published, which is later
-            // than this one.
+            // than this one. E17: and if the slow limit was read before, its version is seen below.
             fence(Ordering::Acquire);
             if self.head.version.load(Ordering::Relaxed) == version {
                 return (read, version);
@@ -475,8 +472,6 @@ mod tests {
         assert_eq!(limits.wait_ns(3, 8), config.wait.nanos(3, 8));
         let slow_limit = config.rules.slow_limit_ns;
         assert_eq!(limits.head.slow_limit_ns(), (slow_limit < u64::MAX).then_some(slow_limit));
-        assert!(!limits.head.is_slow(slow_limit));
-        assert_eq!(limits.head.is_slow(u64::MAX), slow_limit < u64::MAX);
     }
 
     #[test]

@@ -296,61 +296,49 @@ impl<C: Clock> CircuitBreaker<C> {
     fn acquire(&self) -> Result<Grant, Rejected> {
         let word = self.engine.load();
         if word.is_closed() {
-            return Ok(self.grant(word));
+            // Asked in this order, so that a report in the same function need not ask again.
+            let start = self.engine.start();
+            if start == UNTIMED {
+                return Ok(Grant { name: word, start: UNTIMED });
+            }
+            if start == TIMED {
+                return Ok(Grant { name: word, start: self.clock.now_nanos() });
+            }
+            if start == BUCKETED {
+                return Ok(Grant { name: word, start: BUCKETED });
+            }
+            // Totals are kept: out of line.
         }
         self.acquire_slow(word).into_result()
-    }
-
-    /// A permit of a state that grants everything and counts; reads the clock only where calls are timed.
-    #[inline]
-    fn grant(&self, name: Word) -> Grant {
-        // Asked in this order, so that a report in the same function need not ask again.
-        let start = match self.engine.start() {
-            UNTIMED => UNTIMED,
-            TIMED => self.clock.now_nanos(),
-            BUCKETED => BUCKETED,
-            _ => self.start_counted(),
-        };
-        Grant { name, start }
-    }
-
-    /// Counts a permit of a breaker that keeps totals, and answers what it remembers as its start.
-    #[inline(never)]
-    fn start_counted(&self) -> u64 {
-        self.tally(Count::Permitted);
-        if self.engine.slow_limit_ns().is_some() {
-            self.clock.now_nanos()
-        } else {
-            TALLIED
-        }
     }
 
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, word: Word) -> Answer {
-        match word.state() {
-            // These count themselves.
-            State::Closed | State::MetricsOnly => {
-                let Grant { name, start } = self.grant(word);
-                Answer::granted(name, start)
-            }
-            _ => {
-                let answer = self.acquire_by_time(word);
-                self.tally(match answer.name.refused_by() {
-                    None => Count::Permitted,
-                    Some(_) => Count::Refused,
-                });
-                trace::refused(&self.name, || answer.into_result().err());
-                answer
-            }
+        if self.totals.is_some() || trace::hears_refusals() {
+            return self.acquire_heard(word);
         }
+        self.answer(word)
     }
 
-    /// In a state that refuses, or grants without counting.
-    fn acquire_by_time(&self, word: Word) -> Answer {
+    /// The same where it is counted or told.
+    #[inline(never)]
+    fn acquire_heard(&self, word: Word) -> Answer {
+        let answer = self.answer(word);
+        let refused = answer.into_result().err();
+        self.tally(if refused.is_some() { Count::Refused } else { Count::Permitted });
+        if let Some(rejected) = refused {
+            trace::refused(&self.name, &rejected);
+        }
+        answer
+    }
+
+    #[inline]
+    fn answer(&self, word: Word) -> Answer {
         match word.state() {
             State::ForcedOpen => Answer::refused(Rejected::by(State::ForcedOpen)),
-            State::Closed | State::Disabled | State::MetricsOnly => Answer::granted(word, UNTIMED),
+            State::Disabled => Answer::granted(word, UNTIMED),
+            State::Closed | State::MetricsOnly => Answer::granted(word, self.start()),
             State::Open | State::HalfOpen => {
                 let now = self.clock.now_nanos();
                 if let Some(wait) = self.engine.surely_open_for(word, self.since_zero(now)) {
@@ -362,6 +350,15 @@ impl<C: Clock> CircuitBreaker<C> {
                     Err(rejected) => Answer::refused(rejected),
                 }
             }
+        }
+    }
+
+    /// What a permit remembers as its start; reads the clock only where calls are timed.
+    fn start(&self) -> u64 {
+        match self.engine.start() {
+            TIMED => self.clock.now_nanos(),
+            TALLIED if self.engine.slow_limit_ns().is_some() => self.clock.now_nanos(),
+            start => start,
         }
     }
 
@@ -672,25 +669,40 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The hot path where a bucket or a slow-call limit needs the time; apart, so that the other stays small.
     #[inline(never)]
     fn settle_success_timed(&self, grant: Grant) -> Recorded {
-        if grant.start == TALLIED && !self.engine.is_timed() {
-            let seat = threads::seat_if_known();
-            if self.engine.count_untimed(seat, grant.name) {
-                self.tally_at(seat, Count::Succeeded);
-                return Recorded::Counted;
-            }
-            return self.settle_slow(grant, Outcome::Success, None, None);
+        if self.totals.is_some() {
+            return self.settle_success_counted(grant);
         }
         let now = self.clock.now_nanos();
         let elapsed = now.saturating_sub(grant.start);
         // Where only the bucket needs the time no call is slow.
-        let seat = threads::seat_if_known();
         if (grant.start == BUCKETED || !self.is_slow(elapsed))
-            && self.engine.count_warm(seat, grant.name, now)
+            && self.engine.count_warm(threads::seat_if_known(), grant.name, now)
         {
-            self.tally_at(seat, Count::Succeeded);
             return Recorded::Counted;
         }
         self.settle_slow(grant, Outcome::Success, Some(elapsed), Some(now))
+    }
+
+    /// The same where totals are kept, which hear of every outcome.
+    #[inline(never)]
+    fn settle_success_counted(&self, grant: Grant) -> Recorded {
+        let seat = threads::seat_if_known();
+        let (elapsed, now) = if grant.start == TALLIED && !self.engine.is_timed() {
+            if self.engine.count_untimed(seat, grant.name) {
+                self.tally(Count::Succeeded);
+                return Recorded::Counted;
+            }
+            (None, None)
+        } else {
+            let now = self.clock.now_nanos();
+            let elapsed = now.saturating_sub(grant.start);
+            if !self.is_slow(elapsed) && self.engine.count_warm(seat, grant.name, now) {
+                self.tally(Count::Succeeded);
+                return Recorded::Counted;
+            }
+            (Some(elapsed), Some(now))
+        };
+        self.settle_slow(grant, Outcome::Success, elapsed, now)
     }
 
     /// Reports an outcome whose elapsed time is measured.
@@ -718,9 +730,8 @@ impl<C: Clock> CircuitBreaker<C> {
     pub(crate) fn settle_timed(&self, grant: Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
             let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
-            let seat = threads::seat_if_known();
-            if self.engine.count_warm(seat, grant.name, now.unwrap_or(0)) {
-                self.tally_at(seat, Count::Succeeded);
+            if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
+                self.tally(Count::Succeeded);
                 return Recorded::Counted;
             }
             return self.settle_slow(grant, outcome, Some(elapsed), now);
@@ -762,17 +773,18 @@ impl<C: Clock> CircuitBreaker<C> {
             known => known,
         };
         let elapsed = elapsed.or(now.map(|now| now.saturating_sub(grant.start))).unwrap_or(0);
-        let slow = self.engine.is_slow(elapsed);
+        let slow = self.is_slow(elapsed);
         // Read at most once, and only if a bucket or a deadline needs it.
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| now.unwrap_or_else(|| self.clock.now_nanos()));
-        let recorded = self.report(name, outcome, slow, &now);
+        let recorded = self.report(name, outcome, slow, now);
         self.tally_settled(state, outcome, slow, recorded);
         recorded
     }
 
     /// Hands an outcome that may change the state to the engine.
-    fn report(&self, name: Word, outcome: Outcome, slow: bool, now: &dyn Fn() -> u64) -> Recorded {
+    #[inline]
+    fn report(&self, name: Word, outcome: Outcome, slow: bool, now: impl Fn() -> u64) -> Recorded {
         let mut heard = |change| self.publish(&change, now());
         if name.state() == State::HalfOpen {
             return self.engine.report(name, outcome, slow, self.since_zero(now()), &mut heard);
@@ -798,13 +810,6 @@ impl<C: Clock> CircuitBreaker<C> {
     fn tally(&self, count: Count) {
         if let Some(totals) = &self.totals {
             totals.add(threads::seat(), count);
-        }
-    }
-
-    #[inline]
-    fn tally_at(&self, seat: usize, count: Count) {
-        if let Some(totals) = &self.totals {
-            totals.add(seat, count);
         }
     }
 

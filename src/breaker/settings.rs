@@ -157,7 +157,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Whatever other threads do meanwhile, no verdict mixes two configurations. The generation that is current when this
     /// returns, and all later ones, are judged by the new settings alone, until they are changed again. One that was
     /// current before is judged by the old ones alone, or ends without a verdict: a report of another thread that would
-    /// have decided, when it finds the settings overtaken, begins the new generation in place of this call.
+    /// have decided, when it finds the settings overtaken, begins the new generation in place of this call (and if both do
+    /// so at once, one after the other, there are two).
     ///
     /// # Errors
     ///

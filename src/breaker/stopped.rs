@@ -3,8 +3,12 @@
 //! Each test is a schedule that an earlier version got wrong. The models in `loom-tests` look for such schedules; these
 //! pin those that need longer sleeps than a model can explore.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
 use super::*;
 use crate::breaker::rules::{HalfOpenConfig, WaitConfig, WindowConfig};
+use crate::sync::tally::steps_against;
 use crate::window::marks::Mark;
 use crate::window::verdict::Known;
 
@@ -184,4 +188,114 @@ fn more_marks_in_flight_than_the_window_holds_hide_no_minimum() {
     let view = engine.window.view(name, Some(4), 2);
     let cause = view.judge_mark(slow[0], known, &engine.limits().rules());
     assert_eq!(cause, Some(TransitionCause::FailureRate { failures: 2, calls: 4 }));
+}
+
+// ===== a change of settings that stops =====
+
+/// Stops a change of settings before each of its steps in turn, for as long as `calls` take; says how many steps there
+/// were. All that is committed is heard.
+fn stop_everywhere(
+    begin: impl Fn() -> Engine,
+    next: &Config,
+    calls: impl Fn(&Engine, &mut dyn FnMut(Change)) + Copy + 'static,
+) -> usize {
+    for at in 0.. {
+        let engine = Rc::new(begin());
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let step = Rc::new(Cell::new(0));
+        let (stopped, hears, steps) = (Rc::clone(&engine), Rc::clone(&heard), Rc::clone(&step));
+        let adversary = move |_| {
+            if steps.replace(steps.get() + 1) == at {
+                calls(&stopped, &mut |change| hears.borrow_mut().push(change));
+            }
+        };
+        steps_against(adversary, || {
+            let changes = engine.reconfigure(next.clone(), None, &|| 0);
+            heard.borrow_mut().extend(changes);
+        });
+        if at >= step.get() {
+            return at;
+        }
+        let mut heard: Vec<Change> = heard.take();
+        heard.sort_by_key(|change| change.generation);
+        let generations: Vec<u64> = heard.iter().map(|change| change.generation).collect();
+        let first = generations[0];
+        assert!(generations.iter().copied().eq(first..first + heard.len() as u64), "{heard:?}");
+        assert_eq!(&engine.in_force(next.window, next.stripes), next);
+    }
+    unreachable!("a change has an end")
+}
+
+fn fail(engine: &Engine, heard: &mut dyn FnMut(Change)) {
+    engine.record(SEAT, engine.load(), &|| (0, 0), Kind::Failure, heard);
+}
+
+fn tripping_at(failure_count: u32) -> Config {
+    let mut config = config(10, 0, 1);
+    config.rules.failure_count = failure_count;
+    config
+}
+
+#[test]
+fn a_change_that_stops_keeps_no_rule_from_tripping() {
+    let steps = stop_everywhere(
+        || Engine::new(&tripping_at(2)),
+        &tripping_at(3),
+        |engine, heard| {
+            let mut failures = 0;
+            while engine.load().state() == State::Closed {
+                fail(engine, heard);
+                failures += 1;
+            }
+            // By the old settings, by the new ones, or by the new ones after a generation that ended for them.
+            assert!([2, 3, 6].contains(&failures), "{failures}");
+        },
+    );
+    assert!(steps > 30, "{steps}");
+}
+
+#[test]
+fn a_change_that_stops_keeps_no_probe_waiting() {
+    let probes = |places| {
+        let half_open = HalfOpenConfig { kind: HalfOpenKind::Probes, places, decide_at: places };
+        Config { half_open, ..tripping_at(2) }
+    };
+    let begin = move || {
+        let engine = Engine::new(&probes(3));
+        control(&engine, Target::HalfOpen { granted: 0 });
+        // A place is taken, and never given back.
+        engine.acquire(0, &mut |_| ()).expect("a place is free");
+        engine
+    };
+    for places in [1, 2] {
+        stop_everywhere(begin, &probes(places), |engine, heard| {
+            let mut granted = Vec::new();
+            while let Ok(name) = engine.acquire(0, heard) {
+                assert!(granted.len() < 3, "no more places than either has");
+                granted.push(name);
+            }
+            for name in granted {
+                engine.report(name, Outcome::Success, false, 0, heard);
+            }
+            // What the lost place leaves open the lease ends.
+            if engine.load().state() == State::HalfOpen {
+                assert!(engine.acquire(2_000 + (1 << 20), heard).is_ok());
+            }
+        });
+    }
+}
+
+#[test]
+fn a_change_that_stops_leaves_one_configuration_to_be_read() {
+    let new = || Config { lease_ns: 7, min_calls: 9, ..tripping_at(3) };
+    stop_everywhere(
+        || Engine::new(&tripping_at(2)),
+        &new(),
+        move |engine, heard| {
+            let Config { window, stripes, .. } = new();
+            let read = engine.in_force(window, stripes);
+            assert!([tripping_at(2), new()].contains(&read), "{read:?}");
+            engine.control(Target::Plain(State::Closed), 0, heard);
+        },
+    );
 }

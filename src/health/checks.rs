@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{CheckHealth, CheckStatus};
 use crate::clock::Clock;
+use crate::event::contain;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A check with its error in words.
@@ -27,7 +28,7 @@ pub(crate) struct Checks<C> {
 }
 
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     checks: BTreeMap<String, Check>,
     /// Background runners that go on.
     runners: BTreeSet<u64>,
@@ -102,7 +103,7 @@ impl<C: Clock> Checks<C> {
     }
 
     /// Changes the table and wakes everybody who waits for that.
-    pub(super) fn announce<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+    pub(crate) fn announce<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let changed = change(&mut self.table());
         self.news.notify_all();
         changed
@@ -274,8 +275,6 @@ fn answer(ask: &Ask) -> Result<(), String> {
         (None, None) => "panicked".to_owned(),
     };
     // What was thrown may throw again when it is dropped.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        core::mem::forget(payload);
-    }
+    contain(|| drop(payload));
     Err(message)
 }

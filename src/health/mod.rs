@@ -109,13 +109,34 @@ impl Health {
     ///   what it calls; under load it makes things worse, for every restarted instance begins with closed breakers and
     ///   empty caches. Answer 200 from a handler that touches no dependency.
     ///
-    /// The convention: [503](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4) is "unavailable for now"; the draft
-    /// [Health Check Response Format](https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06#section-3.1)
-    /// asks for 4xx or 5xx where the status is "fail", and 2xx or 3xx for a warning. Kubernetes
-    /// [warns](https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/) of liveness probes
-    /// that cascade, and Spring Boot's
-    /// [reference](https://docs.spring.io/spring-boot/reference/actuator/endpoints.html#actuator.endpoints.kubernetes-probes)
-    /// keeps external systems out of liveness, and leaves readiness to judgement.
+    /// The conventions: [503](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4) is "unavailable for now". The expired
+    /// draft [Health Check Response Format](https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06)
+    /// asks for 4xx or 5xx where the status is "fail", and for 2xx or 3xx with a warning. Kubernetes
+    /// [says](https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/) that
+    /// a failed liveness probe must mean a failure beyond recovery, and that others cascade; its readiness probes may ask
+    /// for every back end that is required. Spring Boot
+    /// [keeps](https://docs.spring.io/spring-boot/reference/actuator/endpoints.html#actuator.endpoints.kubernetes-probes.external-state)
+    /// external systems out of liveness, and for readiness leaves the choice to the application.
+    ///
+    /// ```
+    /// use failfast::{Health, HealthStatus, Registry};
+    ///
+    /// /// The status lines of three handlers.
+    /// fn answer(path: &str, health: &Health) -> u16 {
+    ///     match path {
+    ///         "/livez" => 200,
+    ///         "/readyz" => 200, // every call here has a fallback
+    ///         _ => health.http_status(),
+    ///     }
+    /// }
+    ///
+    /// let registry = Registry::new();
+    /// registry.breaker("payment")?.trip();
+    /// let health = registry.health();
+    /// assert_eq!(health.status, HealthStatus::Degraded);
+    /// assert_eq!(["/livez", "/readyz", "/health"].map(|path| answer(path, &health)), [200, 200, 503]);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     pub const fn http_status(&self) -> u16 {
         match self.status {
             HealthStatus::Healthy => 200,
@@ -142,6 +163,23 @@ impl Health {
 // ===== breakers =====
 
 /// How a breaker is.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::{clock::ManualClock, Registry, State};
+///
+/// let clock = ManualClock::new();
+/// let registry = Registry::with_clock(clock.clone());
+/// let payment = registry.breaker("payment")?;
+/// for _ in 0..20 {
+///     payment.try_acquire().unwrap().failure();
+/// }
+/// clock.advance(Duration::from_secs(12));
+/// let health = &registry.health().breakers[0];
+/// assert_eq!((health.state, health.cause), (State::Open, Some("failure_rate")));
+/// assert_eq!(health.in_state_for, Some(Duration::from_secs(12)));
+/// # Ok::<(), failfast::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -265,6 +303,20 @@ fn counted_time<C: Clock>(breaker: &CircuitBreaker<C>) -> Option<Duration> {
 // ===== bulkheads =====
 
 /// How a bulkhead is. A full one is no degradation: that is what it is there for.
+///
+/// ```
+/// use std::sync::Arc;
+/// use failfast::{Bulkhead, HealthStatus, Registry};
+///
+/// let registry = Registry::new();
+/// let payment = Arc::new(Bulkhead::new(1)?);
+/// registry.insert_bulkhead("payment", payment.clone())?;
+/// let _permit = payment.try_acquire().unwrap();
+/// let health = registry.health();
+/// assert_eq!((health.bulkheads[0].in_use, health.bulkheads[0].max_concurrent), (1, 1));
+/// assert_eq!(health.status, HealthStatus::Healthy);
+/// # Ok::<(), failfast::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -293,6 +345,21 @@ impl BulkheadHealth {
 // ===== checks =====
 
 /// How the last run of a [check](crate::Registry::check) went.
+///
+/// ```
+/// use core::time::Duration;
+/// use failfast::{clock::ManualClock, CheckStatus, Registry};
+///
+/// let clock = ManualClock::new();
+/// let registry = Registry::with_clock(clock.clone());
+/// registry.check("db", Duration::from_secs(2), || -> Result<(), String> { panic!("no such host") })?;
+/// registry.run_checks();
+/// clock.advance(Duration::from_secs(30)); // a result may be old: how old, it says
+/// let db = &registry.health().checks[0];
+/// assert_eq!((db.status, db.age), (CheckStatus::Failed, Some(Duration::from_secs(30))));
+/// assert_eq!(db.error.as_deref(), Some("panicked: no such host"));
+/// # Ok::<(), failfast::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

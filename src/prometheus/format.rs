@@ -164,7 +164,7 @@ mod tests {
         let latency = Histogram::new([0.5]);
         latency.observe(0.25);
         metrics.register("latency", "Latency", latency);
-        metrics.register("build", "Build", Info::new([("line", "a # \"b\" \\")]));
+        metrics.register("build", "Build", Info::new([("line", "odd \" # \\")]));
 
         let expected = concat!(
             "# HELP orders_total Orders taken.\n# TYPE orders_total counter\norders_total 3\n",
@@ -172,7 +172,7 @@ mod tests {
             "latency_sum 0.25\nlatency_count 1\n",
             "latency_bucket{le=\"0.5\"} 1\nlatency_bucket{le=\"+Inf\"} 1\n",
             "# HELP build_info Build.\n# TYPE build_info gauge\n",
-            "build_info{line=\"a # \\\"b\\\" \\\\\"} 1\n",
+            "build_info{line=\"odd \\\" # \\\\\"} 1\n",
         );
         assert_eq!(Format::Text.encode(&metrics).unwrap(), expected);
     }

@@ -67,8 +67,8 @@ impl<C: Clock + Clone> Registry<C> {
     ///
     /// Blocks while another thread applies, its observers included. Keeps no call and no lookup waiting while it does.
     pub fn apply(&self, config: Config) -> Result<Applied, ApplyError> {
-        let _turn = self.turns.take()?;
         config.validate()?;
+        let _turn = self.turns.take()?;
         let next = Arc::new(config);
         let (old, steps) = self.shelves.replan(|stock| {
             let steps = stock.steps_to(&next)?;
@@ -81,7 +81,18 @@ impl<C: Clock + Clone> Registry<C> {
 }
 
 /// What an [`apply`](Registry::apply) did, by kinds.
+///
+/// ```
+/// use failfast::{config::Config, Registry};
+///
+/// let registry = Registry::from_config(Config::default().with_bulkhead("payment", 8))?;
+/// let applied = registry.apply(Config::default().with_bulkhead("payment", 9))?;
+/// assert_eq!(applied.bulkheads.changed, ["payment"]);
+/// assert_eq!(applied.breakers, Default::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Applied {
     /// Of the breakers.
@@ -93,7 +104,19 @@ pub struct Applied {
 }
 
 /// Which names a new configuration means, each in one of the lists, in order.
+///
+/// ```
+/// use failfast::{config::Config, Registry};
+///
+/// let registry = Registry::from_config(Config::default().with_bulkhead("payment", 8))?;
+/// let payment = registry.bulkhead("payment")?;
+/// let bulkheads = registry.apply(Config::default().with_bulkhead("paymnet", 9))?.bulkheads;
+/// assert_eq!((bulkheads.added, bulkheads.gone), (vec!["paymnet".to_owned()], vec!["payment".to_owned()]));
+/// assert_eq!(payment.max_concurrent(), 8); // as it was: worth a line in the log
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Changes {
     /// New entries; what had the name already has taken on their settings.

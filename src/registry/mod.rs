@@ -61,6 +61,11 @@ pub use self::apply::{Applied, ApplyError, Changes};
 /// they are switched off. A breaker whose name has no entry gets the default template. A bulkhead or rate limit needs an
 /// entry, for neither has a default that would suit anybody.
 ///
+/// # Progress
+///
+/// Every call here blocks while another thread holds the lock, which is for no longer than it takes to look up, copy or
+/// check what is there. Exceptions are said where they are. No call of a breaker, a bulkhead or a rate limit comes here.
+///
 /// # Memory ordering
 ///
 /// What happened before a thing was built or inserted happens before the return of the call that finds it.
@@ -118,17 +123,55 @@ impl Default for Registry {
 
 impl<C: Clock + Clone> Registry<C> {
     /// An empty registry, whose breakers and rate limits read clones of this clock.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use failfast::{clock::ManualClock, Registry, State};
+    ///
+    /// let clock = ManualClock::new();
+    /// let registry = Registry::with_clock(clock.clone());
+    /// let payment = registry.breaker("payment")?;
+    /// payment.trip();
+    /// clock.advance(Duration::from_secs(31));
+    /// assert_eq!(payment.state(), State::HalfOpen);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     pub fn with_clock(clock: C) -> Self {
         let checks = Arc::new(Checks::new(clock.clone()));
         Registry { clock, shelves: Shelves::new(Stock::new()), turns: Turns::new(), checks }
     }
 
     /// The clock that its breakers and rate limits read; [`Transition::at`] is in its time.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use failfast::{clock::{Clock, ManualClock}, Registry};
+    ///
+    /// let clock = ManualClock::new();
+    /// let registry = Registry::with_clock(clock.clone());
+    /// let payment = registry.breaker("payment")?;
+    /// payment.trip();
+    /// clock.advance(Duration::from_secs(3));
+    /// let ago = registry.clock().now() - payment.history()[0].at;
+    /// assert_eq!(ago, Duration::from_secs(3));
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     pub fn clock(&self) -> &C {
         &self.clock
     }
 
-    /// The configuration in force.
+    /// The configuration in force; to change a part of it, [apply](Registry::apply) it with that part changed.
+    ///
+    /// ```
+    /// use failfast::config::BreakerConfig;
+    /// use failfast::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// let payment = registry.breaker("payment")?;
+    /// registry.apply(registry.config().with_breaker("payment", BreakerConfig::default().min_calls(5)))?;
+    /// assert_eq!(payment.settings().min_calls, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn config(&self) -> Config {
         let config = self.shelves.read(|stock| Arc::clone(&stock.config));
         (*config).clone()
@@ -258,6 +301,16 @@ impl<C: Clock + Clone> Registry<C> {
 
     /// The bulkhead of this name, built from its entry at the first request.
     ///
+    /// ```
+    /// use failfast::{config::Config, Registry};
+    ///
+    /// let registry = Registry::from_config(Config::default().with_bulkhead("payment", 8))?;
+    /// let payment = registry.bulkhead("payment")?; // once; then
+    /// assert!(payment.try_acquire().is_ok());
+    /// assert!(registry.bulkhead("paymnet").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// A [`ConfigError`] if the name is empty, is neither inserted nor in the configuration, or for a size that is not
@@ -267,6 +320,14 @@ impl<C: Clock + Clone> Registry<C> {
     }
 
     /// The bulkhead of this name if there is one; builds nothing.
+    ///
+    /// ```
+    /// use failfast::{config::Config, Registry};
+    ///
+    /// let registry = Registry::from_config(Config::default().with_bulkhead("payment", 8))?;
+    /// assert!(registry.find_bulkhead("payment").is_none()); // nobody has asked for it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn find_bulkhead(&self, name: &str) -> Option<Arc<Bulkhead>> {
         self.find(name)
     }
@@ -291,11 +352,36 @@ impl<C: Clock + Clone> Registry<C> {
     }
 
     /// Takes a bulkhead out, as [`remove_breaker`](Registry::remove_breaker) a breaker.
+    ///
+    /// ```
+    /// use failfast::{config::Config, Registry};
+    ///
+    /// let registry = Registry::from_config(Config::default().with_bulkhead("payment", 1))?;
+    /// let old = registry.bulkhead("payment")?;
+    /// let _permit = old.try_acquire().unwrap(); // leaked, say
+    /// registry.remove_bulkhead("payment");
+    /// assert!(registry.bulkhead("payment")?.try_acquire().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove_bulkhead(&self, name: &str) -> Option<Arc<Bulkhead>> {
         self.remove(name)
     }
 
     /// All bulkheads with their names, in the order of these.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use failfast::{Bulkhead, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// registry.insert_bulkhead("shipping", Arc::new(Bulkhead::new(2)?))?;
+    /// registry.insert_bulkhead("payment", Arc::new(Bulkhead::new(8)?))?;
+    /// for (name, bulkhead) in registry.bulkheads() {
+    ///     println!("{name}: {} of {} places are taken", bulkhead.in_use(), bulkhead.max_concurrent());
+    /// }
+    /// # assert_eq!(registry.bulkheads()[0].0, "payment");
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     pub fn bulkheads(&self) -> Vec<(String, Arc<Bulkhead>)> {
         self.all()
     }
@@ -303,6 +389,18 @@ impl<C: Clock + Clone> Registry<C> {
     // ===== rate limits =====
 
     /// The rate limit of this name, built from its entry at the first request.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use failfast::config::{Config, RateLimitConfig};
+    /// use failfast::Registry;
+    ///
+    /// let search = RateLimitConfig { calls: 100, per: Duration::from_secs(1), burst: Some(2) };
+    /// let registry = Registry::from_config(Config::default().with_rate_limit("search", search))?;
+    /// let search = registry.rate_limit("search")?; // once; then
+    /// assert!(search.try_acquire_many(2).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -315,6 +413,10 @@ impl<C: Clock + Clone> Registry<C> {
     }
 
     /// The rate limit of this name if there is one; builds nothing.
+    ///
+    /// ```
+    /// assert!(failfast::Registry::new().find_rate_limit("search").is_none());
+    /// ```
     #[cfg(feature = "rate-limit")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
     pub fn find_rate_limit(&self, name: &str) -> Option<Arc<RateLimit<C>>> {
@@ -322,6 +424,16 @@ impl<C: Clock + Clone> Registry<C> {
     }
 
     /// Takes up a rate limit that the program has built.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use failfast::{RateLimit, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// registry.insert_rate_limit("mail", Arc::new(RateLimit::per_second(5).build()?))?;
+    /// assert_eq!(registry.rate_limit("mail")?.burst(), 5);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -336,7 +448,25 @@ impl<C: Clock + Clone> Registry<C> {
         self.insert(name, limit)
     }
 
-    /// Takes a rate limit out, as [`remove_breaker`](Registry::remove_breaker) a breaker.
+    /// Takes a rate limit out, as [`remove_breaker`](Registry::remove_breaker) a breaker: the way to another rate.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use failfast::config::{Config, RateLimitConfig};
+    /// use failfast::Registry;
+    ///
+    /// let search = |calls| {
+    ///     let limit = RateLimitConfig { calls, per: Duration::from_secs(1), burst: None };
+    ///     Config::default().with_rate_limit("search", limit)
+    /// };
+    /// let registry = Registry::from_config(search(100))?;
+    /// registry.rate_limit("search")?;
+    /// assert!(registry.apply(search(200)).is_err());
+    /// registry.remove_rate_limit("search");
+    /// registry.apply(search(200))?;
+    /// assert_eq!(registry.rate_limit("search")?.burst(), 200); // and hand it to those who have the old one
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "rate-limit")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
     pub fn remove_rate_limit(&self, name: &str) -> Option<Arc<RateLimit<C>>> {
@@ -344,6 +474,16 @@ impl<C: Clock + Clone> Registry<C> {
     }
 
     /// All rate limits with their names, in the order of these.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use failfast::{RateLimit, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// registry.insert_rate_limit("mail", Arc::new(RateLimit::per_second(5).build()?))?;
+    /// assert_eq!(registry.rate_limits()[0].0, "mail");
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     #[cfg(feature = "rate-limit")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
     pub fn rate_limits(&self) -> Vec<(String, Arc<RateLimit<C>>)> {
@@ -431,5 +571,31 @@ impl<C: Clock + Clone> fmt::Debug for Registry<C> {
         #[cfg(feature = "rate-limit")]
         registry.field("rate_limits", &self.rate_limits());
         registry.field("checks", &self.checks.names()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// No foreign code runs under the locks, so this takes an allocation that fails, or a mistake of ours.
+    #[test]
+    fn a_thread_that_panicked_under_a_lock_takes_nobody_with_it() {
+        let registry = Registry::with_clock(ManualClock::new());
+        let payment = registry.breaker("payment").unwrap();
+        let shelves = || registry.shelves.change(|_| panic!("under the lock of the shelves"));
+        assert!(catch_unwind(AssertUnwindSafe(shelves)).is_err());
+        let checks = || registry.checks.announce(|_| panic!("under the lock of the checks"));
+        assert!(catch_unwind(AssertUnwindSafe(checks)).is_err());
+        assert!(Arc::ptr_eq(&payment, &registry.breaker("payment").unwrap()));
+        registry.breaker("search").unwrap();
+        registry.remove_breaker("search");
+        registry.apply(Config::default().with_bulkhead("payment", 3)).unwrap();
+        registry.check("db", core::time::Duration::from_secs(60), || Ok::<(), String>(())).unwrap();
+        assert_eq!(registry.run_checks().len(), 1);
+        assert_eq!(registry.health().breakers.len(), 1);
     }
 }

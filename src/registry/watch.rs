@@ -58,7 +58,8 @@ impl<C: Clock + Clone> Registry<C> {
     ///
     /// It runs when [`run_checks`](Registry::run_checks) or a [background runner](Registry::run_checks_every) runs it, on a
     /// thread of its own; one run at a time. A panic fails it. What it last said is part of the
-    /// [health](Registry::health).
+    /// [health](Registry::health). No thread can be ended from outside: a check that never returns keeps its own, and is
+    /// reported as timed out for good. So give the check's own calls timeouts too.
     ///
     /// ```
     /// use core::time::Duration;
@@ -99,6 +100,9 @@ impl<C: Clock + Clone> Registry<C> {
     /// # Ok::<(), failfast::ConfigError>(())
     /// ```
     ///
+    /// Between the two lines another thread may change the state. At worst a round of probes begins once more, or a
+    /// `force_open()` of that very instant is undone.
+    ///
     /// # Errors
     ///
     /// A [`ConfigError`] for `name`, if it is empty or another check has it ([remove](Registry::remove_check) that first: a
@@ -121,6 +125,19 @@ impl<C: Clock + Clone> Registry<C> {
     /// Takes a check out; false if there is none of that name.
     ///
     /// A run of it that is under way goes on to its end, and what it says is noted nowhere.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use failfast::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// registry.check("db", Duration::from_secs(2), || Err("connection refused"))?;
+    /// registry.run_checks();
+    /// assert_eq!(registry.health().http_status(), 503);
+    /// registry.remove_check("db"); // the program does without it from now on
+    /// assert_eq!(registry.health().http_status(), 200);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     pub fn remove_check(&self, name: &str) -> bool {
         self.checks.remove(name)
     }

@@ -17,7 +17,7 @@ use crate::subject::{Control, Finish, Hold, Subject};
 // ===== settings =====
 
 /// A breaker's settings as plain data, and where the clock stands at the build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) window: Kind,
     pub(crate) failure_rate: Option<f64>,
@@ -69,6 +69,25 @@ impl Settings {
             self.failure_rate = Some(0.5);
         }
         self
+    }
+
+    /// These limits for a breaker that was built with others: what can't change stays.
+    fn for_one_built_as(self, built: &Settings, part: Part, current: &Settings) -> Self {
+        let Settings { open_wait, probe_timeout, half_open, .. } = self;
+        match part {
+            Part::All => {}
+            Part::HalfOpen => return Settings { half_open, ..*current },
+            Part::Times => return Settings { open_wait, probe_timeout, ..*current },
+            Part::None => return *current,
+        }
+        let window = match built.window {
+            Kind::Consecutive(_) => Kind::Consecutive(1 + (self.jitter_seed % 6) as u32),
+            window => window,
+        };
+        let runs = !built.is_timed() || built.consecutive_failures.is_some();
+        let consecutive_failures = self.consecutive_failures.filter(|_| runs);
+        let Settings { stripes, clock_start, .. } = *built;
+        Settings { window, consecutive_failures, stripes, clock_start, ..self }.made_to_fit()
     }
 
     /// Whether the window is one of time.
@@ -124,6 +143,8 @@ pub(crate) enum Op {
         lane: Lane,
     },
     Control(Control),
+    /// Replaces the limits, as far as they may change.
+    Reconfigure(Part, Settings),
     Clock(Move),
     /// Compares what a reader sees.
     Read,
@@ -142,9 +163,18 @@ impl Op {
             Op::Acquire(hold, _) => Op::Acquire(hold, lane),
             Op::Finish { which, how, .. } => Op::Finish { which, how, lane },
             Op::Burst { outcome, times, .. } => Op::Burst { outcome, times, lane },
-            Op::Call(_) | Op::Control(_) | Op::Clock(_) | Op::Read => self,
+            Op::Call(_) | Op::Control(_) | Op::Reconfigure(..) | Op::Clock(_) | Op::Read => self,
         }
     }
+}
+
+/// Which limits are replaced; the others are given as they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    All,
+    HalfOpen,
+    Times,
+    None,
 }
 
 /// A movement of the clock; all saturate. The nudges are nanoseconds around the interesting instant.
@@ -205,7 +235,8 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     clock.set(settings.clock_start);
     let stay = must_stay(settings, ops);
     let stripes = if stay { MORE_THAN_THREADS } else { settings.stripes };
-    let settings = &Settings { stripes, ..settings.clone() };
+    let settings = &Settings { stripes, ..*settings };
+    let mut current = *settings;
     let left = L::build(settings.builder(&clock)).expect("settings that fit");
     let right = R::build(settings.builder(&clock)).expect("settings that fit");
     let mut permits: Vec<(L::Permit<'_>, R::Permit<'_>)> = Vec::new();
@@ -251,8 +282,13 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 left.control(control);
                 right.control(control);
             }
+            Op::Reconfigure(part, next) => {
+                current = next.for_one_built_as(settings, part, &current);
+                left.reconfigure(&current.builder(&clock)).expect("limits that fit");
+                right.reconfigure(&current.builder(&clock)).expect("limits that fit");
+            }
             Op::Clock(movement) => {
-                movement.apply(&clock, settings, reopens_at);
+                movement.apply(&clock, &current, reopens_at);
                 if settings.is_timed() {
                     clock.set(clock.now().min(horizon));
                 }
@@ -379,6 +415,7 @@ fn is_legal(transition: &Transition) -> bool {
             0 < calls && failures <= calls && (from, to) == (HalfOpen, Closed)
         }
         Cause::Control => true,
+        Cause::Reconfigured => from == to && matches!(from, Closed | HalfOpen | State::MetricsOnly),
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ mod inputs;
 mod memory;
 mod pins;
 mod properties;
+mod reconfigure;
 mod scenario;
 mod settings;
 mod story;

@@ -1,7 +1,7 @@
 //! Properties of the breaker, over random settings and random sequences of operations.
 //!
-//! 1. Whatever is done to it, from whichever threads one after another, the breaker answers as its oracle does: the
-//!    same grants, refusals (with the same wait) and reports, the same state and snapshot, and its observers hear the
+//! 1. Whatever is done to it, from whichever threads one after another, and however its limits are changed meanwhile,
+//!    the breaker answers as its oracle does: the same grants, refusals (with the same wait) and reports, the same state and snapshot, and its observers hear the
 //!    same transitions with the same causes and instants. Reading changes nothing.
 //! 2. Transitions join up, number the generations without gaps, and have a cause that may lead from the one state to
 //!    the other. (The driver checks it, in every run of 1.)
@@ -193,6 +193,10 @@ impl Subject for Flatterer {
 
     fn control(&self, control: Control) {
         self.0.control(control);
+    }
+
+    fn reconfigure(&self, builder: &Builder<ManualClock>) -> Result<(), ConfigError> {
+        Subject::reconfigure(&self.0, builder)
     }
 
     fn state(&self) -> State {

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::crew::Lane;
-use crate::drive::{Kind, Move, Op, Settings, Watch};
+use crate::drive::{Kind, Move, Op, Part, Settings, Watch};
 use crate::inputs::{AnyWindow, Input, DAY};
 use crate::subject::{Control, Finish, Hold};
 
@@ -163,6 +163,15 @@ fn controls() -> impl Strategy<Value = Control> {
     ]
 }
 
+fn parts() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        4 => Just(Part::All),
+        2 => Just(Part::HalfOpen),
+        2 => Just(Part::Times),
+        1 => Just(Part::None),
+    ]
+}
+
 fn lanes() -> impl Strategy<Value = Lane> {
     prop_oneof![2 => Just(Lane::Here), 1 => any::<u8>().prop_map(Lane::There)]
 }
@@ -221,6 +230,10 @@ fn ops(moves: Moves, health: Health) -> impl Strategy<Value = Op> {
         2 => (outcomes(health), 1..=40_u8, lanes())
             .prop_map(|(outcome, times, lane)| Op::Burst { outcome, times, lane }),
         1 => controls().prop_map(Op::Control),
+        // Boxed: the tree of a whole configuration is large, and there is one for every step.
+        1 => (parts(), settings())
+            .prop_map(|(part, settings)| Op::Reconfigure(part, settings))
+            .boxed(),
         8 => movements(moves).prop_map(Op::Clock),
         2 => Just(Op::Read),
     ]

@@ -60,6 +60,7 @@ pub(crate) trait Subject: Sized {
     /// Guards a call that ends with `outcome`; `Err` where that is a failure.
     fn call(&self, outcome: Outcome) -> Result<(), CallError<()>>;
     fn control(&self, control: Control);
+    fn reconfigure(&self, builder: &Builder<ManualClock>) -> Result<(), ConfigError>;
     fn state(&self) -> State;
     fn snapshot(&self) -> Snapshot;
     /// The transitions since the last call.
@@ -179,6 +180,10 @@ impl Subject for Breaker {
         }
     }
 
+    fn reconfigure(&self, builder: &Builder<ManualClock>) -> Result<(), ConfigError> {
+        self.breaker.reconfigure(builder)
+    }
+
     fn state(&self) -> State {
         self.breaker.state()
     }
@@ -236,6 +241,10 @@ impl Subject for Oracle<ManualClock> {
             Control::Disable => self.disable(),
             Control::MetricsOnly => self.metrics_only(),
         }
+    }
+
+    fn reconfigure(&self, builder: &Builder<ManualClock>) -> Result<(), ConfigError> {
+        Oracle::reconfigure(self, builder)
     }
 
     fn state(&self) -> State {

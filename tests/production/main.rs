@@ -9,7 +9,8 @@ mod exposition;
 mod health;
 #[cfg(feature = "prometheus")]
 mod prometheus;
-#[cfg(feature = "rate-limit")]
+#[cfg(all(feature = "rate-limit", feature = "toml"))]
 mod registry;
+#[cfg(feature = "tracing")]
 #[cfg(feature = "tracing")]
 mod tracing;

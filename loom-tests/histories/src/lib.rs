@@ -39,6 +39,8 @@ mod phase;
 mod seats;
 mod sync;
 mod threads;
+#[path = "../../../src/totals/mod.rs"]
+mod totals;
 #[path = "../../../src/trace.rs"]
 mod trace;
 #[path = "../../../src/window/mod.rs"]

@@ -4,6 +4,8 @@
 //! has nothing left to do. What a weaker ordering would allow is loom's business.
 
 pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
+// For those who change settings.
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
 pub(crate) fn fence(_: Ordering) {}
 

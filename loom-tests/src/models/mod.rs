@@ -10,6 +10,7 @@ mod half_open;
 mod marks;
 mod pool;
 mod reading;
+mod reconfigure;
 mod registry;
 mod ring;
 mod rules;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[&[Model]] = &[
     buckets::MODELS,
     rules::MODELS,
     reading::MODELS,
+    reconfigure::MODELS,
     seats::MODELS,
     clock::MODELS,
     bulkhead::MODELS,

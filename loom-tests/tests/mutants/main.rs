@@ -19,6 +19,7 @@ use copy::{Copy, Found};
 const FILES: &[(&str, &[&str])] = &[
     ("breaker/cell.rs", STATES),
     ("breaker/engine.rs", STATES),
+    ("breaker/limits.rs", SETTINGS),
     ("breaker/state.rs", STATES),
     ("budget/word.rs", &["budget::"]),
     ("bulkhead/places.rs", &["bulkhead::"]),
@@ -34,6 +35,13 @@ const FILES: &[(&str, &[&str])] = &[
     ("window/verdict.rs", WINDOWS),
 ];
 const STATES: &[&str] = &["state::", "half_open::", "generation::", "reading::"];
+const SETTINGS: &[&str] = &[
+    "reconfigure::reading",
+    "reconfigure::limit_",
+    "new_limit_over",
+    "limit_over_a_new_call",
+    "reconfigure::stopped",
+];
 const WINDOWS: &[&str] = &[
     "count_window::",
     "runs::",

@@ -8,6 +8,9 @@ const REASONS: &[(&str, &str, &str)] = &[
          makes so many"),
     ("breaker/engine.rs: touch", "stamp.compare_exchange -> exchange_unchecked",
         "only behind a clock that was wrong: of two calls that overlap either may be the one whose instant stays"),
+    ("breaker/limits.rs: note_since", "since.compare_exchange -> exchange_unchecked",
+        "no model makes two more changes while a thread sleeps over its note: the unit test \
+         `a_copy_says_since_when_it_judges_alone` notices"),
     ("window/verdict.rs: judge_mark", "ticket not compared with that of the minimum",
         "the noted ticket was read before the mark took its own, which is therefore never below it: what counts is whether \
          it was known"),

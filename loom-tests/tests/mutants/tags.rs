@@ -78,6 +78,14 @@ const TAGS: &[Tag] = &[
         "if self.load() == word {", "if true {"),
     ("breaker/engine.rs", "read_word", "generation of the slow failures not compared", "reading::slow_failures_of_probes",
         "SLOW_FAILED.set(slow_failed, 0) == SLOW_FAILED_ERA.put(generation)", "true"),
+    // Settings.
+    ("breaker/engine.rs", "decide", "generation not compared with that of the settings", "reconfigure::new_limit_over",
+        "None => self.transit(word, to, cause),\n            Some(version) => self.renew(word, version),",
+        "_ => self.transit(word, to, cause),"),
+    ("breaker/reconfigure.rs", "settle", "state not exchanged where no generation ends", "reconfigure::change_and_half_open",
+        "if self.shared.state.exchange(word, word) {", "if true {"),
+    ("breaker/limits.rs", "read", "version not compared after the reading", "reconfigure::reading",
+        "if self.head.version.load(Ordering::Relaxed) == version {", "if true {"),
     // The window.
     ("window/mod.rs", "record_mark", "state not read again after the ticket", "generation::failure_across_four",
         "if !(record.still_current)() {", "if false {"),

@@ -281,7 +281,7 @@ impl Story for Steady {
         let all = (counted.calls, counted.failures, counted.slow, counted.slow_failures);
         let right = match self.shows {
             Shows::Calls if !self.buckets && counted.calls > ROOMY.into() => {
-                found.calls == ROOMY.into()
+                found.calls == u64::from(ROOMY)
             }
             Shows::Calls => shown == all,
             Shows::Last(size) => {
