@@ -92,7 +92,7 @@ pub(crate) fn story() {
         "  payment red {behind:.0} ms after it opened, {} ms after the dial",
         pressed.elapsed().as_millis()
     );
-    assert!((0.0..1_000.0).contains(&behind));
+    assert!((-5.0..1_000.0).contains(&behind));
     page.assert_closed(&[1, 2, 3]);
     assert!(page
         .browser
@@ -114,7 +114,7 @@ pub(crate) fn story() {
         "  payment green {behind:.0} ms after it closed, {} ms after the dial",
         pressed.elapsed().as_millis()
     );
-    assert!((0.0..1_000.0).contains(&behind));
+    assert!((-5.0..1_000.0).contains(&behind));
 
     // Slow and hanging dependencies, by the keyboard: tab to the dial, Enter, Space.
     page.browser.run("document.querySelectorAll('.card')[1].focus()");
@@ -132,7 +132,7 @@ pub(crate) fn story() {
     for (breaker, dial) in [(1, "slow"), (2, "hang")] {
         let behind = page.becomes(breaker, "open", "Open", "red");
         println!("  {} red {behind:.0} ms after it opened ({dial})", NAMES[breaker]);
-        assert!((0.0..1_000.0).contains(&behind));
+        assert!((-5.0..1_000.0).contains(&behind));
     }
     page.dial(1, "recover");
     page.dial(2, "recover");
