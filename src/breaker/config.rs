@@ -475,9 +475,14 @@ impl<C: Clock> Builder<C> {
             WindowKind::Consecutive(limit) => limit,
             _ => 0,
         };
-        let failure_ppm = match self.failure_rate.get() {
-            Some(rate) => validate_rate("failure_rate", rate)?,
-            None => 0,
+        // A consecutive window has no rate, so there the default is none, but for the probes that it may judge.
+        let has_rate = run_of_window == 0 || self.half_open.kind == HalfOpenKind::Rate;
+        let failure_ppm = match self.failure_rate {
+            Setting::Default(_) if !has_rate => 0,
+            Setting::Default(Some(rate)) | Setting::Given(Some(rate)) => {
+                validate_rate("failure_rate", rate)?
+            }
+            Setting::Default(None) | Setting::Given(None) => 0,
         };
         let failure_count = self.validate_failure_count()?;
         let run = self.validate_run(run_of_window)?;

@@ -3,9 +3,7 @@
 use core::cell::OnceCell;
 use core::time::Duration;
 
-use crate::breaker::config::{
-    Builder, Config, HalfOpen, HalfOpenKind, OpenWait, Window, WindowConfig, PPM,
-};
+use crate::breaker::config::{Builder, Config, HalfOpen, OpenWait, Window, WindowConfig, PPM};
 use crate::breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::error::ConfigError;
@@ -38,8 +36,8 @@ pub(crate) struct Built {
 pub struct Settings {
     /// Which outcomes are judged.
     pub window: Window,
-    /// The share of failures that trips; `None` where the rule is off, and with [`Window::consecutive`] unless half-open
-    /// judges by it.
+    /// The share of failures that trips; `None` where the rule is off, as it is by default with [`Window::consecutive`]
+    /// unless half-open judges by it.
     pub failure_rate: Option<f64>,
     /// The failures in the window that trip; `None` where the rule is off.
     pub failure_count: Option<u32>,
@@ -64,10 +62,9 @@ impl Settings {
         let rate = |ppm: u32| f64::from(ppm) / PPM as f64;
         let set = |count: u32| (count > 0).then_some(count);
         let consecutive = matches!(config.window, WindowConfig::Consecutive);
-        let has_rate = !consecutive || config.half_open.kind == HalfOpenKind::Rate;
         Settings {
             window: Window::in_force(config.window, rules.run),
-            failure_rate: set(rules.failure_ppm).filter(|_| has_rate).map(rate),
+            failure_rate: set(rules.failure_ppm).map(rate),
             failure_count: set(rules.failure_count),
             consecutive_failures: set(rules.run).filter(|_| !consecutive),
             slow_call: set(rules.slow_ppm)

@@ -571,3 +571,13 @@ fn places_survive_every_change_of_their_number() {
     succeed(&breaker, 2);
     assert_eq!(breaker.state(), State::Closed);
 }
+
+/// It has the consecutive rule alone; half-open may judge its probes by a rate.
+#[test]
+fn a_consecutive_window_has_no_failure_rate_unless_its_probes_have() {
+    let rate = |builder: Builder| builder.build().unwrap().settings().failure_rate;
+    let builder = || CircuitBreaker::builder().window(Window::consecutive(3));
+    assert_eq!(rate(builder()), None);
+    assert_eq!(rate(builder().half_open(HalfOpen::rate(4))), Some(0.5));
+    assert_eq!(rate(builder().failure_rate(0.2)), Some(0.2), "set, and idle, as a warning says");
+}
