@@ -17,8 +17,8 @@
 //! - [`Builder`] sets it up; [`Window`], [`OpenWait`] and [`HalfOpen`] are its three larger settings.
 //! - [`Permit`] and [`OwnedPermit`] are what a granted call holds and consumes when it reports.
 //! - [`clock`] has the sources of time, [`ManualClock`](clock::ManualClock) for your tests among them.
-//! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, patterns, comparison with
-//!   others.
+//! - [`docs`] has the design: architecture, memory orderings, progress, proof, performance, patterns, operations,
+//!   comparison with others.
 //!
 //! # Around the breaker
 //!
@@ -30,6 +30,15 @@
 //! - [`Fallback`] answers by what failed; [`Policy`] puts all of them around one call, in a fixed order.
 //! - [`Faults`] fails, delays and hangs on purpose, for drills.
 //!
+//! # In production
+//!
+//! - [`Registry`] names breakers, bulkheads and rate limits, builds them from a [`config`], and applies a new one in use.
+//! - [`CircuitBreaker::totals`] and [`CircuitBreaker::history`] say what a breaker has done; [`Registry::health`] how all
+//!   are now, with checks of your own.
+//! - `prometheus` (feature of that name) is a collector for metrics; with the feature `tracing` transitions and refusals
+//!   are events.
+//! - The [operations page](docs::operations) says what to watch, how to read a trip and how to roll out.
+//!
 //! # Features
 //!
 //! | feature | brings | costs |
@@ -38,6 +47,8 @@
 //! | `retry` | `Retry` | backon and fastrand |
 //! | `rate-limit` | `RateLimit` | governor: some twenty small crates |
 //! | `serde` | settings, readings and events as data | serde |
+//! | `prometheus` | [a collector](https://docs.rs/failfast/latest/failfast/prometheus/) for a registry's metrics | prometheus-client |
+//! | `tracing` | events | tracing |
 //! | `toml`, `json`, `yaml` | [configuration files](config) | `serde` and a parser each: toml, serde_json, saphyr-parser |
 //!
 //! None is on by default.

@@ -167,3 +167,20 @@ fn a_transition_changes_four_words_at_most_and_passes_one_fence() {
     );
     assert_eq!(breaker.state(), State::Closed);
 }
+
+/// Two counts in a line of the thread's own, and nobody's change.
+#[test]
+fn totals_cost_two_stores_a_call_in_a_line_of_the_threads_own() {
+    let builder = |window| {
+        let clock = Still(Duration::from_secs(86_400));
+        CircuitBreaker::builder().window(window).stripes(STRIPES).totals(true).clock(clock)
+    };
+    let warm = |window| warmed(builder(window).build().unwrap());
+    assert_eq!(succeed(&warm(Window::count(100))), row([9, 3, 0, 0], [1, 2]));
+    assert_eq!(succeed(&warm(Window::time(LENGTH))), row([13, 3, 0, 0], [2, 2]));
+    assert_eq!(fail(&warm(Window::count(100))), row([33, 2, 2, 2], [11, 3]));
+    let breaker = warm(Window::count(100));
+    breaker.force_open();
+    let refused = tally::of(|| assert!(breaker.try_acquire().is_err()));
+    assert_eq!(refused, row([2, 1, 0, 0], [1, 1]));
+}
