@@ -53,10 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (asked, handle) = (Arc::clone(&service), Arc::clone(&breaker));
     registry.check("payment", Duration::from_secs(2), move || {
         asked.ping()?;
-        // Only an open breaker: what an operator has forced open or disabled stays so, and a closed one needs no probes.
-        if handle.state() == State::Open {
-            handle.half_open();
-        }
+        // `half_open()`, but only of an open breaker: what an operator has forced open or disabled stays so, and a closed
+        // one needs no probes.
+        handle.try_half_open();
         Ok::<(), &str>(())
     })?;
 

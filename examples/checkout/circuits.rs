@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use failfast::config::{Config, FileError};
 
-use failfast::{ApplyError, CheckRunner, Registry, State};
+use failfast::{ApplyError, CheckRunner, Registry};
 use serde_json::{json, Map, Value};
 use ureq::Agent;
 
@@ -179,8 +179,8 @@ pub(crate) fn check(registry: &Registry, lines: &[Line; 4]) -> io::Result<CheckR
         let recovers = recovers(line.name());
         let check = move || {
             agent.get(&url).call()?.body_mut().read_to_vec()?;
-            if recovers && breaker.state() == State::Open {
-                breaker.half_open();
+            if recovers {
+                breaker.try_half_open();
             }
             Ok::<(), ureq::Error>(())
         };

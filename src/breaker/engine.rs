@@ -551,6 +551,17 @@ impl Engine {
     ///
     /// Lock-free: an exchange fails only because another thread's has succeeded.
     pub(crate) fn control(&self, to: Target, now: u64, heard: &mut dyn FnMut(Change)) {
+        self.control_from(&State::ALL, to, now, heard);
+    }
+
+    /// The same from some states only; answers whether the breaker was in one of them.
+    pub(crate) fn control_from(
+        &self,
+        states: &[State],
+        to: Target,
+        now: u64,
+        heard: &mut dyn FnMut(Change),
+    ) -> bool {
         loop {
             let word = self.load();
             if word.state() == State::HalfOpen {
@@ -559,9 +570,12 @@ impl Engine {
                     continue;
                 }
             }
+            if !states.contains(&word.state()) {
+                return false;
+            }
             if let Some(change) = self.transit(word, to, TransitionCause::Control) {
                 heard(change);
-                return;
+                return true;
             }
         }
     }

@@ -584,6 +584,38 @@ impl<C: Clock> CircuitBreaker<C> {
         self.control(Target::HalfOpen { granted: 0 }, self.clock.now_nanos());
     }
 
+    /// Ends an open time at once, if there is one: only an open breaker becomes half-open. Answers whether this call did it.
+    ///
+    /// For health checks and other automata: unlike [`half_open`](CircuitBreaker::half_open) it neither undoes what an
+    /// operator has forced nor opens a breaker that is closed to probes alone.
+    ///
+    /// ```
+    /// use failfast::{CircuitBreaker, State};
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// assert!(!breaker.try_half_open(), "it is closed");
+    /// breaker.trip();
+    /// assert!(breaker.try_half_open());
+    /// breaker.force_open(); // by hand, for a migration
+    /// assert!(!breaker.try_half_open());
+    /// assert_eq!(breaker.state(), State::ForcedOpen);
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, as [`trip`](CircuitBreaker::trip).
+    ///
+    /// # Memory ordering
+    ///
+    /// As `trip` if it answers that it did; otherwise as [`state`](CircuitBreaker::state).
+    pub fn try_half_open(&self) -> bool {
+        let now = self.clock.now_nanos();
+        let mut heard = |change| self.publish(&change, now);
+        let to = Target::HalfOpen { granted: 0 };
+        self.engine.control_from(&[State::Open], to, self.since_zero(now), &mut heard)
+    }
+
     /// Closes, with an empty window.
     ///
     /// # Progress

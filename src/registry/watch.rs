@@ -88,9 +88,7 @@ impl<C: Clock + Clone> Registry<C> {
     /// let handle = payment.clone();
     /// registry.check("payment", Duration::from_secs(2), move || {
     ///     // Ask the dependency here, and leave with its error if there is one.
-    ///     if handle.state() == State::Open {
-    ///         handle.half_open();
-    ///     }
+    ///     handle.try_half_open();
     ///     Ok::<(), String>(())
     /// })?;
     ///
@@ -100,8 +98,8 @@ impl<C: Clock + Clone> Registry<C> {
     /// # Ok::<(), failfast::ConfigError>(())
     /// ```
     ///
-    /// Between the two lines another thread may change the state. At worst a round of probes begins once more, or a
-    /// `force_open()` of that very instant is undone.
+    /// [`try_half_open`](CircuitBreaker::try_half_open) leaves a breaker alone that is not open: what an operator has forced
+    /// stays so. [`half_open`](CircuitBreaker::half_open) would undo it.
     ///
     /// # Errors
     ///

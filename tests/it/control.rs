@@ -127,6 +127,27 @@ fn half_open_ends_an_open_time_at_once() {
     assert_eq!(journal.len(), 3);
 }
 
+/// What a health check may do: no other state is touched, not even by a new generation.
+#[test]
+fn only_an_open_breaker_is_half_opened_by_trying() {
+    for (state, control) in CONTROLS {
+        let (breaker, clock, _) = stage(guarded());
+        control(&breaker);
+        let before = breaker.snapshot().generation;
+        assert_eq!(breaker.try_half_open(), state == State::Open, "{state}");
+        let expected = if state == State::Open { State::HalfOpen } else { state };
+        let committed = before + u64::from(state == State::Open);
+        assert_eq!((breaker.state(), breaker.snapshot().generation), (expected, committed));
+        // A lapsed lease is committed first; what it opened is open.
+        if state == State::HalfOpen {
+            mem::forget(breaker.try_acquire());
+            clock.advance(secs(60) + LATE);
+            assert!(breaker.try_half_open());
+            assert_eq!(breaker.snapshot().generation, before + 2);
+        }
+    }
+}
+
 #[test]
 fn half_open_while_half_open_gives_every_place_anew() {
     let (breaker, _, _) = stage(guarded());
