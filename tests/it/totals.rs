@@ -82,12 +82,34 @@ fn every_way_that_a_call_can_end_counts_once() {
         assert!(breaker.try_acquire().is_err());
         breaker.disable();
         report(&breaker, &[Outcome::Success, Outcome::Failure, Outcome::Ignored]);
+        acquire().record_timed(Outcome::Success, 2 * SECOND);
 
         let totals = totals(&breaker);
-        assert_eq!((totals.permitted, totals.refused), (15, 1), "{window:?}");
-        assert_eq!((totals.succeeded, totals.failed), (5, 3), "{window:?}");
+        assert_eq!((totals.permitted, totals.refused), (16, 1), "{window:?}");
+        assert_eq!((totals.succeeded, totals.failed), (6, 3), "{window:?}");
         assert_eq!((totals.ignored, totals.stale, totals.slow), (3, 3, 3), "{window:?}");
         assert_eq!(totals.in_flight(), 1, "the one that was forgotten");
+    }
+}
+
+/// The last instants of a clock are also what permits remember where nothing needs the time.
+#[test]
+fn calls_at_the_end_of_time_count_once() {
+    for window in [Window::count(10), Window::time(10 * SECOND), Window::consecutive(100)] {
+        for before_the_end in 0..5 {
+            let clock = ManualClock::new();
+            let breaker = build(builder(&clock).window(window).slow_call(SECOND, 1.0).min_calls(1));
+            report(&breaker, &[Outcome::Success]);
+            clock.set(Duration::from_nanos(u64::MAX - before_the_end));
+            report(&breaker, &[Outcome::Success, Outcome::Success, Outcome::Failure]);
+            breaker.half_open();
+            report(&breaker, &[Outcome::Success, Outcome::Success]);
+            breaker.metrics_only();
+            report(&breaker, &[Outcome::Success, Outcome::Success]);
+            let totals = totals(&breaker);
+            let counted = (totals.permitted, totals.succeeded, totals.failed, totals.slow);
+            assert_eq!(counted, (8, 7, 1, 0), "{window:?} {before_the_end}");
+        }
     }
 }
 
