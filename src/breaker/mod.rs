@@ -355,11 +355,12 @@ impl<C: Clock> CircuitBreaker<C> {
 
     /// What a permit remembers as its start; reads the clock only where calls are timed.
     fn start(&self) -> u64 {
-        // The clock's last instants say that nothing is timed: a call that began in one would be counted in no total.
-        let read = || self.clock.now_nanos().min(TALLIED - 1);
         match self.engine.start() {
-            TIMED => read(),
-            TALLIED if self.engine.slow_limit_ns().is_some() => read(),
+            TIMED => self.clock.now_nanos(),
+            // The clock's last instant is `UNTIMED`, whose successes are not tallied. A nanosecond more makes none slow.
+            TALLIED if self.engine.slow_limit_ns().is_some() => {
+                self.clock.now_nanos().min(BUCKETED)
+            }
             start => start,
         }
     }
