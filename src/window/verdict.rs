@@ -10,6 +10,7 @@
 use crate::breaker::rules::{needed, reaches, Rules};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
+use crate::phase::State;
 use crate::sync::{fence, Ordering};
 use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Gap, Mark, Marks};
@@ -277,7 +278,8 @@ impl View<'_> {
             }
             if above == written {
                 let cause = Counts { calls: min, ..first }.judge_rates(rules);
-                if cause.is_none() {
+                // A trip ends its generation, and until then others must find it too. Metrics-only goes on after it.
+                if cause.is_none() || self.name.state() == State::MetricsOnly {
                     self.marks.set_crossed(self.name, newest);
                 }
                 return cause;
@@ -366,7 +368,6 @@ impl View<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phase::State;
 
     const NAME: Word = Word::name(State::Closed, 5);
     const NONE: Rules = Rules {

@@ -113,6 +113,34 @@ fn calls_at_the_end_of_time_count_once() {
     }
 }
 
+/// The calls that first reach the minimum are judged once, also where their verdict ends nothing.
+#[test]
+fn a_bad_beginning_would_have_tripped_once() {
+    let windows = [Window::count(10), Window::time(100 * SECOND)];
+    for (window, late) in windows
+        .into_iter()
+        .flat_map(|window| [Outcome::Failure, Outcome::Success].map(|outcome| (window, outcome)))
+    {
+        let clock = ManualClock::new();
+        let breaker = build(builder(&clock).window(window));
+        breaker.metrics_only();
+        report(&breaker, &[Outcome::Failure; 4]);
+        assert_eq!(totals(&breaker).would_have_tripped, 1);
+        report(&breaker, &[Outcome::Success; 10]);
+        assert!(breaker.snapshot().failure_rate < Some(0.3));
+        clock.advance(6 * SECOND);
+        // On a thread that has not yet seen the minimum reached.
+        std::thread::scope(|scope| {
+            scope.spawn(|| report(&breaker, &[late])).join().unwrap();
+        });
+        assert_eq!(
+            totals(&breaker).would_have_tripped,
+            1,
+            "{window:?} {late:?}: the window is good"
+        );
+    }
+}
+
 #[test]
 fn probes_count_by_how_they_ended() {
     let clock = ManualClock::new();
