@@ -138,6 +138,9 @@ impl View<'_> {
             }
             let (window, unwritten) = self.count_window(end, mark.before, size, newest);
             if let Some(cause) = window.judge(rules) {
+                if window.calls >= rules.min_calls.into() {
+                    self.minimum_is_judged(newest, Some(cause));
+                }
                 return Some(cause);
             }
             // Only who has seen no other mark in flight may promise anything to those that follow (E14).
@@ -278,12 +281,17 @@ impl View<'_> {
             }
             if above == written {
                 let cause = Counts { calls: min, ..first }.judge_rates(rules);
-                // A trip ends its generation, and until then others must find it too. Metrics-only goes on after it.
-                if cause.is_none() || self.name.state() == State::MetricsOnly {
-                    self.marks.set_crossed(self.name, newest);
-                }
+                self.minimum_is_judged(newest, cause);
                 return cause;
             }
+        }
+    }
+
+    /// Notes that nobody need judge the minimum again. A trip ends its generation, and until then others must find it too;
+    /// but metrics-only goes on after it.
+    fn minimum_is_judged(&self, newest: u64, cause: Option<TransitionCause>) {
+        if cause.is_none() || self.name.state() == State::MetricsOnly {
+            self.marks.set_crossed(self.name, newest);
         }
     }
 

@@ -141,6 +141,19 @@ fn a_bad_beginning_would_have_tripped_once() {
     }
 }
 
+/// Nor does a success trip that meets a window of failures for the first time.
+#[test]
+fn a_success_after_failures_would_not_have_tripped() {
+    let clock = ManualClock::new();
+    let breaker = build(builder(&clock).failure_rate(1.0));
+    breaker.metrics_only();
+    report(&breaker, &[Outcome::Failure; 10]);
+    clock.advance(6 * SECOND);
+    report(&breaker, &[Outcome::Success]);
+    assert_eq!(breaker.snapshot().failure_rate, Some(0.9));
+    assert_eq!(totals(&breaker).would_have_tripped, 1);
+}
+
 #[test]
 fn probes_count_by_how_they_ended() {
     let clock = ManualClock::new();
