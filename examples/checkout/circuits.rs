@@ -139,7 +139,7 @@ pub(crate) fn read(file: &Path) -> Result<Config, Unfit> {
         }
     }
     if !config.bulkheads.contains_key(BULKHEAD) {
-        let allowed = "an entry, which says how many checkouts there are at once".into();
+        let allowed = "an entry that says how many checkouts there are at once".into();
         return Err(unfit(format!("bulkheads.{BULKHEAD}"), "nothing", allowed));
     }
     Ok(config)

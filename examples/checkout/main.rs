@@ -144,5 +144,10 @@ fn complain(text: &str) {
 /// A reader that has gone (`| head`) is no reason to end.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {error}"));
+        }
+        _ => {}
+    }
 }
