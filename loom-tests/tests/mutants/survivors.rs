@@ -11,6 +11,9 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("breaker/limits.rs: note_since", "since.compare_exchange -> exchange_unchecked",
         "no model makes two more changes while a thread sleeps over its note: the unit test \
          `a_copy_says_since_when_it_judges_alone` notices"),
+    ("totals/tally.rs: read", "shown.fetch_max -> swap",
+        "no race: a clock that stepped back is what it is for, and the test \
+         `totals::times_are_those_between_the_transitions` notices"),
     ("window/verdict.rs: judge_mark", "ticket not compared with that of the minimum",
         "the noted ticket was read before the mark took its own, which is therefore never below it: what counts is whether \
          it was known"),
