@@ -31,8 +31,8 @@
 //! waits in a queue, whose thread probes before any customer has to.
 //!
 //! A client that stalls, vanishes or does not read harms no other: there are so many checkouts, event streams and
-//! connections at once and no more, who moves no byte for ten seconds is hung up on, and an event stream that is not read
-//! skips to the latest. Who takes all 1,024 connections makes others wait until then.
+//! connections at once and no more, who moves no byte for ten seconds or takes as long to ask is hung up on, and an event
+//! stream that is not read skips to the latest. Who takes all 1,024 connections makes others wait until then.
 //!
 //! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
 
@@ -51,6 +51,7 @@ mod picture;
 mod service;
 mod shop;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -104,17 +105,20 @@ fn run(options: Options) -> Result<Vec<String>, String> {
     let service = Service::start(settings)?;
     let address = service.address();
     // The first line is for programs too.
-    print(&format!("http://{address}/\n"));
+    let mut opening = format!("http://{address}/\n");
     if options.demo {
+        print(&opening);
         if options.sabotage {
             service.app.shop.lines[PAYMENT].breaker.disable();
         }
         return Ok(demo::run(&service));
     }
     for line in service.app.shop.lines.iter() {
-        print(&format!("  {:<12} http://{}/\n", line.name(), line.dependency.address()));
+        let _ = writeln!(opening, "  {:<12} http://{}/", line.name(), line.dependency.address());
     }
-    print("POST /fail, /slow, /hang or /recover to one of them, or /dependencies/NAME/fail and so on here; Ctrl-C or SIGTERM ends it.\n");
+    opening += "POST /fail, /slow, /hang or /recover to one of them, or /dependencies/NAME/fail and so on here; Ctrl-C or \
+        SIGTERM ends it.\n";
+    print(&opening);
     if let Some(load) = options.load {
         // Ends with the process.
         thread::spawn(move || load::send(address, load, Instant::now(), |_| true, |_| {}));

@@ -44,7 +44,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 const LONGEST_READ: usize = 16 * LONGEST_BODY;
 /// Event streams at once; each takes a connection.
 pub(crate) const STREAMS: usize = 256;
-/// Longer than any answer takes: one who moves no byte for that long is hung up on.
+/// Longer than any request and its answer take: one who moves no byte for that long, or asks so slowly, is hung up on.
 const STALL: Duration = Duration::from_secs(10);
 /// How long the service waits for answers that are under way when it stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) port: Option<u16>,
     /// The circuits' settings.
     pub(crate) config: PathBuf,
-    /// How long a connection may be silent.
+    /// How long a connection may be silent, and a request may take.
     pub(crate) stall: Duration,
     /// Who is told of each change of a circuit, with its name.
     pub(crate) log: Option<fn(&str, &Transition)>,
