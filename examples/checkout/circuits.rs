@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,9 +62,11 @@ pub(crate) fn recovers(name: &str) -> bool {
 #[derive(Debug)]
 pub(crate) enum Unfit {
     File(FileError),
-    /// A name that nobody here has.
-    Stranger {
+    /// A name that nobody here has, or one that is missing.
+    Name {
+        file: PathBuf,
         key: String,
+        given: &'static str,
         allowed: String,
     },
     /// Somebody else is at it.
@@ -90,8 +92,8 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unfit::File(error) => error.fmt(f),
-            Unfit::Stranger { key, allowed } => {
-                write!(f, "{key}: given a name that is not known here, allowed is {allowed}")
+            Unfit::Name { file, key, given, allowed } => {
+                write!(f, "{}: {key}: given {given}, allowed is {allowed}", file.display())
             }
             Unfit::Busy(error) => error.fmt(f),
         }
@@ -109,9 +111,9 @@ impl Unfit {
                 body["given"] = error.given().into();
                 body["allowed"] = error.allowed().into();
             }
-            Unfit::Stranger { key, allowed } => {
+            Unfit::Name { key, given, allowed, .. } => {
                 body["key"] = key.as_str().into();
-                body["given"] = "a name that is not known here".into();
+                body["given"] = (*given).into();
                 body["allowed"] = allowed.as_str().into();
             }
             Unfit::Busy(_) => {}
@@ -120,7 +122,7 @@ impl Unfit {
     }
 }
 
-/// Reads a file, and refuses names that would have no effect.
+/// Reads a file, and refuses names that would have no effect, and a file that a start would refuse for want of one.
 pub(crate) fn read(file: &Path) -> Result<Config, Unfit> {
     let config = Config::load(file)?;
     let names = TRADES.map(|trade| trade.name);
@@ -129,11 +131,16 @@ pub(crate) fn read(file: &Path) -> Result<Config, Unfit> {
         ("bulkheads", config.bulkheads.keys().collect(), &[BULKHEAD]),
         ("rate_limits", config.rate_limits.keys().collect(), &[]),
     ];
+    let unfit = |key, given, allowed| Unfit::Name { file: file.to_owned(), key, given, allowed };
     for (kind, given, known) in kinds {
         if let Some(name) = given.into_iter().find(|name| !known.contains(&name.as_str())) {
             let allowed = if known.is_empty() { "none".into() } else { known.join(", ") };
-            return Err(Unfit::Stranger { key: format!("{kind}.{name}"), allowed });
+            return Err(unfit(format!("{kind}.{name}"), "a name that is not known here", allowed));
         }
+    }
+    if !config.bulkheads.contains_key(BULKHEAD) {
+        let allowed = "an entry that says how many checkouts there are at once".into();
+        return Err(unfit(format!("bulkheads.{BULKHEAD}"), "nothing", allowed));
     }
     Ok(config)
 }

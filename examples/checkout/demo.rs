@@ -72,23 +72,28 @@ pub(crate) fn run(service: &Service) -> Vec<String> {
         .into_iter()
         .map(|change| Transition { at: change.at.saturating_sub(clock_start), ..change })
         .collect();
-    print!("{}{}", table(&records), timeline(service, clock_start));
+    let mut report = table(&records) + &timeline(service, clock_start);
 
     let opened = changes.iter().find(|change| change.to == State::Open).map(|change| change.at);
     let closed = changes.iter().rfind(|change| change.to == State::Closed).map(|change| change.at);
     let told = between(&records, opened.unwrap_or(hung), hung);
     let told_p99 = percentile(&latencies(&told), 0.99).unwrap_or_default();
     let last = between(&records, end - WELL_FOR, end);
-    println!("\nWhile payment hung it was called {asked} times.");
+    let _ = writeln!(report, "\nWhile payment hung it was called {asked} times.");
     if opened.is_some() {
         let p99 = milliseconds(told_p99);
-        println!("Once its circuit was open, 99 of 100 checkouts took at most {p99:.2} ms.");
+        let _ = writeln!(
+            report,
+            "Once its circuit was open, 99 of 100 checkouts took at most {p99:.2} ms."
+        );
     }
     let later = shop.later.tally();
-    println!(
+    let _ = writeln!(
+        report,
         "{} errands were put off and done later, {} wait, {} are lost.",
         later.sent, later.waiting, later.lost
     );
+    crate::print(&report);
     let claims = [
         ("all checkouts were answered", count(&records, Answer::Lost) == 0),
         ("while all was well, they were served", served(&between(&records, Duration::ZERO, well))),

@@ -1,7 +1,8 @@
 //! Connections that cannot harm: so many at once, and none on which nothing moves.
 //!
 //! A browser that has vanished without a word, or that has stopped to read its events, holds a connection and what
-//! waits to be written to it. Whoever moves no byte for long, either way, is hung up on.
+//! waits to be written to it. Whoever moves no byte for long, either way, is hung up on; so is one who takes as long over a
+//! request, a byte now and then.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +28,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Hangs up on connections on which nothing moves for `stall`.
+    /// Hangs up on connections on which nothing moves for `stall`, or a request is not answered so long after its first byte.
     pub(crate) fn new(tcp: TcpListener, stall: Duration) -> Listener {
         Listener { tcp, places: Arc::new(Semaphore::new(CONNECTIONS)), stall }
     }
@@ -58,11 +59,13 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// A connection that fails once nothing has moved for long.
+/// A connection that fails once nothing has moved for long, or a request has had no answer for as long.
 pub(crate) struct Connection {
     tcp: TcpStream,
     stall: Duration,
     moved: Instant,
+    /// When the first byte came that has not been followed by one of an answer.
+    asked: Option<Instant>,
     /// Looks at `moved` again when it ends, so that moving a byte costs no change of a timer.
     timer: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
@@ -71,7 +74,13 @@ pub(crate) struct Connection {
 impl Connection {
     fn new(tcp: TcpStream, stall: Duration, place: OwnedSemaphorePermit) -> Connection {
         let timer = Box::pin(sleep(stall));
-        Connection { tcp, stall, moved: Instant::now(), timer, _place: place }
+        Connection { tcp, stall, moved: Instant::now(), asked: None, timer, _place: place }
+    }
+
+    fn answered(&mut self, wrote: &Poll<io::Result<usize>>) {
+        if matches!(wrote, Poll::Ready(Ok(1..))) {
+            self.asked = None;
+        }
     }
 
     /// Passes on what came of reading or writing, unless it stalls.
@@ -85,7 +94,7 @@ impl Connection {
             return came;
         }
         while self.timer.as_mut().poll(cx).is_ready() {
-            let end = self.moved + self.stall;
+            let end = self.asked.unwrap_or(self.moved) + self.stall;
             if end <= Instant::now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -101,7 +110,11 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let came = Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.asked.get_or_insert_with(Instant::now);
+        }
         self.watched(cx, came)
     }
 }
@@ -113,6 +126,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let came = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.answered(&came);
         self.watched(cx, came)
     }
 
@@ -122,6 +136,7 @@ impl AsyncWrite for Connection {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let came = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        self.answered(&came);
         self.watched(cx, came)
     }
 

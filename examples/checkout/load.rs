@@ -73,7 +73,7 @@ pub(crate) fn send(
             scope.spawn(customer);
         }
         for number in 0_u64.. {
-            let arrival = Duration::from_nanos(number * 1_000_000_000 / u64::from(per_second));
+            let arrival = arrival(number, per_second);
             if !goes_on(arrival) {
                 break;
             }
@@ -88,6 +88,13 @@ pub(crate) fn send(
         // The customers go when the last of the queue has been served.
         drop(come);
     });
+}
+
+/// When a customer comes, since the start; exact, and for as long as the numbers last.
+pub(crate) fn arrival(number: u64, per_second: u32) -> Duration {
+    let per_second = u64::from(per_second);
+    let part = number % per_second * 1_000_000_000 / per_second;
+    Duration::from_secs(number / per_second) + Duration::from_nanos(part)
 }
 
 fn next(arrivals: &Mutex<Receiver<Duration>>) -> Option<Duration> {

@@ -30,8 +30,9 @@
 //! 30 s, but half a second after the dependency is back the next checkout probes. And what *notification* was not told
 //! waits in a queue, whose thread probes before any customer has to.
 //!
-//! Nothing that a client does harms another: there are so many checkouts, event streams and connections at once and
-//! no more, who moves no byte for ten seconds is hung up on, and an event stream that is not read skips to the latest.
+//! A client that stalls, vanishes or does not read harms no other: there are so many checkouts, event streams and
+//! connections at once and no more, who moves no byte for ten seconds or takes as long to ask is hung up on, and an event
+//! stream that is not read skips to the latest. Who takes all 1,024 connections makes others wait until then.
 //!
 //! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
 
@@ -50,8 +51,10 @@ mod picture;
 mod service;
 mod shop;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(complaint) => {
-            eprintln!("checkout: {complaint}\n\n{USAGE}");
+            complain(&format!("{complaint}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
@@ -78,12 +81,12 @@ fn main() -> ExitCode {
         Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
         Ok(broken) => {
             for claim in broken {
-                eprintln!("checkout: did not hold: {claim}");
+                complain(&format!("did not hold: {claim}"));
             }
             ExitCode::from(1)
         }
         Err(complaint) => {
-            eprintln!("checkout: {complaint}");
+            complain(&complaint);
             ExitCode::from(2)
         }
     }
@@ -102,26 +105,31 @@ fn run(options: Options) -> Result<Vec<String>, String> {
     let service = Service::start(settings)?;
     let address = service.address();
     // The first line is for programs too.
-    print(&format!("http://{address}/\n"));
+    let mut opening = format!("http://{address}/\n");
     if options.demo {
+        print(&opening);
         if options.sabotage {
             service.app.shop.lines[PAYMENT].breaker.disable();
         }
         return Ok(demo::run(&service));
     }
     for line in service.app.shop.lines.iter() {
-        print(&format!("  {:<12} http://{}/\n", line.name(), line.dependency.address()));
+        let _ = writeln!(opening, "  {:<12} http://{}/", line.name(), line.dependency.address());
     }
-    print("POST /fail, /slow, /hang or /recover to one of them, or /dependencies/NAME/fail and so on here; Ctrl-C ends it.\n");
+    opening += "POST /fail, /slow, /hang or /recover to one of them, or /dependencies/NAME/fail and so on here; Ctrl-C or \
+        SIGTERM ends it.\n";
+    print(&opening);
     if let Some(load) = options.load {
         // Ends with the process.
         thread::spawn(move || load::send(address, load, Instant::now(), |_| true, |_| {}));
     }
-    service.wait_for_ctrl_c();
-    let tally = service.app.shop.later.tally();
+    service.wait_until_asked_to_end();
+    let app = Arc::clone(&service.app);
+    // The last answers may put something off.
     drop(service);
+    let tally = app.shop.later.tally();
     if tally.waiting > 0 {
-        eprintln!("checkout: {} errands were not done", tally.waiting);
+        complain(&format!("{} errands were not done", tally.waiting));
     }
     Ok(Vec::new())
 }
@@ -132,8 +140,18 @@ fn log(name: &str, change: &Transition) {
     let _ = writeln!(io::stderr(), "{name}: {from} -> {to} ({cause})");
 }
 
+/// Where it can't be said, the exit status still tells.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "checkout: {text}");
+}
+
 /// A reader that has gone (`| head`) is no reason to end.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {error}"));
+        }
+        _ => {}
+    }
 }

@@ -36,12 +36,13 @@ impl Options {
     ) -> Result<Option<Options>, String> {
         let mut options = Options::default();
         while let Some(argument) = arguments.next() {
-            let (name, inline) = match argument.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_string())),
+            let (name, mut inline) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
             let mut value = || {
-                inline.clone().or_else(|| arguments.next()).ok_or(format!("{name} needs a value"))
+                let value = inline.take().or_else(|| arguments.next());
+                value.ok_or_else(|| format!("{name} needs a value"))
             };
             match name {
                 "--port" => {
@@ -62,6 +63,9 @@ impl Options {
                 "--sabotage" => options.sabotage = true,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("unknown option {argument:?}")),
+            }
+            if let Some(value) = inline {
+                return Err(format!("{name} takes no value; given {value:?}"));
             }
         }
         if options.demo && options.load.is_some() {

@@ -3,6 +3,7 @@
 //! axum runs on a few threads that never block: what blocks is handed to threads for that, once there is a place for it.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ const LONGEST_BODY: usize = 16 * 1024;
 const LONGEST_READ: usize = 16 * LONGEST_BODY;
 /// Event streams at once; each takes a connection.
 pub(crate) const STREAMS: usize = 256;
-/// Longer than any answer takes: one who moves no byte for that long is hung up on.
+/// Longer than any request and its answer take: one who moves no byte for that long, or asks so slowly, is hung up on.
 const STALL: Duration = Duration::from_secs(10);
 /// How long the service waits for answers that are under way when it stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -54,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) port: Option<u16>,
     /// The circuits' settings.
     pub(crate) config: PathBuf,
-    /// How long a connection may be silent.
+    /// How long a connection may be silent, and a request may take.
     pub(crate) stall: Duration,
     /// Who is told of each change of a circuit, with its name.
     pub(crate) log: Option<fn(&str, &Transition)>,
@@ -151,13 +152,10 @@ impl Service {
         self.address
     }
 
-    /// Blocks until somebody presses Ctrl-C.
-    pub(crate) fn wait_for_ctrl_c(&self) {
+    /// Blocks until somebody presses Ctrl-C, or asks by SIGTERM as supervisors do.
+    pub(crate) fn wait_until_asked_to_end(&self) {
         if let Some(runtime) = &self.runtime {
-            // Where the system gives no signals it runs until it is killed.
-            if runtime.block_on(tokio::signal::ctrl_c()).is_err() {
-                runtime.block_on(std::future::pending::<()>());
-            }
+            runtime.block_on(asked_to_end());
         }
     }
 }
@@ -171,6 +169,29 @@ impl Drop for Service {
         // Event streams end with the pictures; who does not read is not waited for.
         let _ = runtime.block_on(async { timeout(FAREWELL, served).await });
         runtime.shutdown_timeout(FAREWELL);
+    }
+}
+
+/// Where the system gives no signals it runs until it is killed.
+async fn asked_to_end() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        use tokio::signal::unix::{signal, SignalKind};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
     }
 }
 

@@ -60,17 +60,22 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(complaint) => {
-            eprintln!("visualizer: {complaint}\n\n{USAGE}");
+            tell(&format!("visualizer: {complaint}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
     match show(&options) {
         Ok(claims) => ExitCode::from(u8::from(claims.iter().any(|claim| !claim.kept))),
         Err(complaint) => {
-            eprintln!("visualizer: {complaint}");
+            tell(&format!("visualizer: {complaint}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Where it can't be said, the exit status still tells.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Shows the picture until it is over; gives the claims of a demo.
@@ -210,7 +215,7 @@ impl Run {
 
 /// Watches a minute by script and writes what is then seen.
 fn take_pictures(watch: Watch, options: &Options) -> Result<(), String> {
-    eprintln!("A minute passes before the picture is taken.");
+    tell("A minute passes before the picture is taken.");
     let mut run = Run { watch, script: Some(Script::minute()), length: None, next: Instant::now() };
     let mut view = View::default();
     while !run.tick(&mut view).1 {

@@ -40,7 +40,7 @@ pub(crate) enum WindowKind {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dial {
     pub(crate) well: bool,
-    /// `well`, `fail`, `slow 250 ms`.
+    /// `well`, `fail`, `slow 30%`.
     pub(crate) word: String,
 }
 

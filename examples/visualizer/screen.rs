@@ -1,13 +1,17 @@
 //! The terminal: taken over for the picture, and given back however the program ends.
 
 use std::io;
-use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{panic, process, thread};
 
 use ratatui::crossterm::event::{self, Event};
 use ratatui::{DefaultTerminal, Frame};
+
+/// How soon a signal is seen by who ends a program that is held up, and how long that one then has to end by itself.
+const LOOK: Duration = Duration::from_millis(250);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A screen of its own, without echo. Dropping it gives the old one back.
 pub(crate) struct Screen {
@@ -29,6 +33,7 @@ impl Screen {
         for signal in signals() {
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
         }
+        end_in_time(Arc::clone(&ended))?;
         let panicked = Arc::new(AtomicBool::new(false));
         let before = panic::take_hook();
         let noted = Arc::clone(&panicked);
@@ -84,6 +89,21 @@ impl Drop for Screen {
             let _ = ratatui::try_restore();
         }
     }
+}
+
+/// Ends the program a while after a signal has asked for it, wherever it is then.
+///
+/// A terminal that takes no more holds up who draws on it. One that has gone (its window was closed) holds up who asks for
+/// its keys: crossterm reads the end of file again and again, and would take a core for ever.
+fn end_in_time(ended: Arc<AtomicBool>) -> io::Result<()> {
+    let end = move || {
+        while !ended.load(Ordering::Relaxed) {
+            thread::sleep(LOOK);
+        }
+        thread::sleep(GRACE);
+        process::exit(2);
+    };
+    thread::Builder::new().name("end".into()).spawn(end).map(drop)
 }
 
 /// Signals that ask to end. Ctrl-C is a key while the terminal is taken, but the signal can still be sent.

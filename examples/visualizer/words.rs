@@ -72,6 +72,11 @@ pub(crate) fn left(time: Duration) -> String {
     }
 }
 
+/// The whole of a wait: to the nearest tenth, since a breaker's instants have ticks of their own.
+pub(crate) fn whole(time: Duration) -> String {
+    left(time.saturating_sub(Duration::from_millis(50)))
+}
+
 /// A limit such as `150 ms` or `2 s`.
 pub(crate) fn limit(time: Duration) -> String {
     let nanos = time.as_nanos();

@@ -27,6 +27,7 @@ fn what_is_wrong_is_said() {
         ("--load -5", "given \"-5\""),
         ("--demo --load 5", "leave --load out"),
         ("--sabotage", "is for --demo"),
+        ("--demo=no", "--demo takes no value; given \"no\""),
     ];
     for (line, complaint) in bad {
         let given = parse(line).unwrap_err();

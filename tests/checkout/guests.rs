@@ -1,6 +1,6 @@
 //! Guests who misbehave: bodies, paths, clients that go or say nothing.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::stand::{wait_until, Stand, CIRCUITS, LONG};
@@ -79,6 +79,24 @@ fn who_says_nothing_is_hung_up_on() {
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{words:?}");
     }
     assert_eq!(stand.checkout().status, 200);
+}
+
+#[test]
+fn who_asks_a_byte_at_a_time_is_hung_up_on() {
+    let stand = Stand::with(CIRCUITS, Duration::from_millis(300));
+    let mut stream = stand.connect();
+    stream.write_all(b"GET /health HTTP/1.1\r\nX: ").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let begun = Instant::now();
+    // A byte each time that there is no answer yet; the end is one, in whatever way.
+    while let Err(error) = stream.read(&mut [0]) {
+        let waits = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        if !waits || stream.write_all(b"a").is_err() {
+            break;
+        }
+        assert!(begun.elapsed() < LONG, "still there");
+    }
+    assert_eq!(stand.get("health").status, 200);
 }
 
 #[test]

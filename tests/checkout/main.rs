@@ -33,5 +33,7 @@ mod fallbacks;
 mod guests;
 mod outage;
 mod settings;
+#[cfg(target_os = "linux")]
+mod signals;
 mod stand;
 mod streams;

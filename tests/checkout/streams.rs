@@ -200,3 +200,15 @@ fn the_load_is_served() {
     assert_eq!(records.len(), 50);
     assert!(records.iter().all(|record| record.answer == crate::load::Answer::Served));
 }
+
+#[test]
+fn customers_come_by_the_schedule_for_years() {
+    let arrival = crate::load::arrival;
+    assert_eq!(arrival(0, 20), Duration::ZERO);
+    assert_eq!(arrival(7, 3), Duration::from_nanos(2_333_333_333));
+    // A month of the highest load has more nanoseconds times customers than a word.
+    assert_eq!(
+        arrival(30 * 86_400 * 10_000 + 1, 10_000),
+        Duration::from_micros(30 * 86_400_000_000 + 100)
+    );
+}

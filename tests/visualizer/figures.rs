@@ -214,6 +214,7 @@ fn times_in_words() {
     assert_eq!(words::left(seconds(0.001)), "0.1 s", "not over yet");
     assert_eq!(words::left(seconds(3.2)), "3.2 s");
     assert_eq!(words::left(seconds(99.95)), "1:39");
+    assert_eq!(words::whole(Duration::from_micros(5_000_600)), "5.0 s", "a breaker's tick more");
     assert_eq!(words::limit(Duration::from_millis(150)), "150 ms");
     assert_eq!(words::limit(seconds(2.0)), "2 s");
     assert_eq!(words::limit(seconds(2.5)), "2.5 s");

@@ -185,7 +185,7 @@ fn window(watched: &Watched, now: Duration, y: u16, pen: &mut Pen<'_>) {
             let whole = left.saturating_add(since(watched, now));
             let share = left.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
             bars::wait(share, LEFT, y, width, pen);
-            let text = format!("{} of {} left", words::left(left), words::left(whole));
+            let text = format!("{} of {} left", words::left(left), words::whole(whole));
             pen.put(beside, y, &text, Ink::Plain);
         }
         State::HalfOpen => {

@@ -13,10 +13,11 @@ use std::time::Instant;
 
 use failfast_browser_tests::webdriver;
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 10] = [
     ("the policy names the script and the style that are there", staged::policy_fits),
     ("names and reasons are text, whatever they hold", staged::names_are_text),
     ("what is not live does not look live", staged::stale_is_said),
+    ("a service that has started anew has a log of its own", staged::started_anew),
     ("a tab in the background goes on", staged::background),
     ("text and marks can be read: both themes, all states", staged::contrast),
     ("changing figures move nothing", staged::nothing_moves),

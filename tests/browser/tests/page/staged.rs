@@ -155,6 +155,24 @@ pub(crate) fn stale_is_said() {
     shows(&browser, "the news of the breaker", "said.join().includes('payment is open')");
 }
 
+/// As many changes as before the restart, by chance: the log must be the new one.
+pub(crate) fn started_anew() {
+    let (stage, browser) = open();
+    let begin = now_ms();
+    let play = |after: f64, uptime: f64, why: &str| {
+        let mut payment = breaker("payment", "open");
+        let change = transition(1, "closed", "open", begin + after, why);
+        payment["breaker"]["transitions"] = json!([change]);
+        stage.play(&frame(begin + after, uptime, 6.1, &[payment]).to_string());
+    };
+    let log = |why: &str| format!("document.querySelector('.log').textContent.endsWith('{why}')");
+    play(0.0, 60.0, "before");
+    shows(&browser, "the first log", &log("before"));
+    play(200.0, 0.1, "after");
+    shows(&browser, "the second service's log", &log("after"));
+    assert_eq!(browser.console_errors(), [] as [String; 0]);
+}
+
 /// One card for each state, with everything on them that can be on them.
 fn every_state() -> Vec<Value> {
     let states = ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"];
