@@ -53,6 +53,9 @@ impl Kind {
     }
 }
 
+/// The longest run that any breaker has memory for.
+const LONGEST_RUN: u32 = 16;
+
 impl Settings {
     /// The same settings with those left out that do not go together, and with a rule if there is none.
     pub(crate) fn made_to_fit(mut self) -> Self {
@@ -87,7 +90,9 @@ impl Settings {
             window => window,
         };
         let runs = !built.is_timed() || built.consecutive_failures.is_some();
+        let longest = LONGEST_RUN.max(built.consecutive_failures.unwrap_or(0));
         let consecutive_failures = self.consecutive_failures.filter(|_| runs);
+        let consecutive_failures = consecutive_failures.map(|run| run.min(longest));
         let Settings { stripes, clock_start, totals, .. } = *built;
         Settings { window, consecutive_failures, stripes, clock_start, totals, ..self }
             .made_to_fit()
@@ -221,6 +226,11 @@ const PRECISE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// keeps for "no bucket", and shares the bucket before it.
 const LAST: Duration = Duration::from_nanos(u64::MAX - 1);
 
+/// The last instant that a clock can show: the end of all times, and the mark of a call that is not timed.
+///
+/// Who has seen it has totals that are not compared.
+const END: Duration = Duration::from_nanos(u64::MAX);
+
 /// More stripes than a test process starts threads.
 const MORE_THAN_THREADS: u32 = 64;
 
@@ -249,15 +259,19 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     let mut chronicle = Chronicle::default();
     let mut ledger = Ledger::default();
     let steady = !ops.iter().any(Op::may_step_back);
-    let check_totals = |ledger: &Ledger| {
-        if let Some(totals) = left.totals() {
-            let age = steady.then(|| clock.now().saturating_sub(settings.clock_start));
+    let mut in_time = true;
+    let check_totals = |ledger: &Ledger, in_time: bool| {
+        if let Some(totals) = left.totals().filter(|_| in_time) {
+            // Times beyond half of what the clock counts are not kept.
+            let age = clock.now().saturating_sub(settings.clock_start);
+            let age = (steady && age < END / 2).then_some(age);
             ledger.check(&totals, &left.history(), age);
         }
     };
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
+        in_time &= clock.now() < END;
         let op = if stay { op.on_this_thread() } else { *op };
         match op {
             Op::Acquire(hold, lane) => {
@@ -320,7 +334,7 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
         chronicle.append(&heard);
         ledger.transitions.extend(heard);
         if let Op::Read = op {
-            check_totals(&ledger);
+            check_totals(&ledger, in_time);
         }
     }
 
@@ -331,10 +345,11 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
         ledger.finished(dropped, right.finish(r, dropped, Lane::Here));
     }
     end.compare_readings(&left, &right);
+    in_time &= clock.now() < END;
     let heard = end.compare_transitions(&left, &right);
     chronicle.append(&heard);
     ledger.transitions.extend(heard);
-    check_totals(&ledger);
+    check_totals(&ledger, in_time);
 }
 
 impl Move {
