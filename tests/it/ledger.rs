@@ -100,7 +100,7 @@ impl Ledger {
         assert_eq!(totals.openings, count(&by_rule), "openings");
         assert!(totals.false_positives <= totals.openings, "{totals:?}");
         let lost = self.transitions.iter().map(|t| match t.cause {
-            TransitionCause::ProbesLost { outstanding } => u64::from(outstanding),
+            TransitionCause::ProbesLost { outstanding } => outstanding,
             _ => 0,
         });
         assert_eq!(totals.probes_lost, lost.sum::<u64>(), "probes lost");
