@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use failfast::clock::ManualClock;
@@ -75,8 +75,14 @@ impl<F: Fn() + Send + Sync + 'static> Subscriber for Listener<F> {
     fn exit(&self, _: &Id) {}
 }
 
+/// A subscriber that lives on beside each test's own. While there is one alone, `tracing` asks only that of the thread
+/// which first comes by an event, here a test without any, and no other thread's hears of the event from then on.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(subscriber::NoSubscriber::default()));
+
 /// What a subscriber of this level hears while `told` runs on this thread, doing `then` at each event.
 fn listen(most: Level, then: impl Fn() + Send + Sync + 'static, told: impl FnOnce()) -> Vec<Heard> {
+    LazyLock::force(&ANOTHER);
     let heard = Arc::default();
     let listener = Listener { most, heard: Arc::clone(&heard), then };
     subscriber::with_default(listener, told);
@@ -358,6 +364,7 @@ fn a_subscriber_that_panics_while_the_thread_unwinds_is_caught_too() {
 /// Every change is told once, by the thread that made it.
 #[test]
 fn threads_tell_each_change_once() {
+    LazyLock::force(&ANOTHER);
     let (_, breaker) = built(|builder| builder);
     let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
     let listener = Listener { most: Level::INFO, heard: Arc::clone(&heard), then: || {} };
