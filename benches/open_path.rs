@@ -14,7 +14,9 @@ mod support;
 const OPEN_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() {
-    let breaker = || ours(CircuitBreaker::builder().open_wait(OpenWait::fixed(OPEN_WAIT)));
+    let builder = || CircuitBreaker::builder().open_wait(OpenWait::fixed(OPEN_WAIT));
+    let breaker = || ours(builder());
+    let counting = || ours(builder().totals(true));
     let rival = || mutex(Settings { open_wait: OPEN_WAIT, ..Settings::default() });
     let subjects = vec![
         refusal("mutex, open", rival(), Control::trip),
@@ -23,6 +25,9 @@ fn main() {
         refusal("mutex, forced open", rival(), Control::force_open),
         refusal("failfast, forced open", breaker(), Control::force_open)
             .against("mutex, forced open"),
+        refusal("failfast, open, totals", counting(), Control::trip).against("failfast, open"),
+        refusal("failfast, forced open, totals", counting(), Control::force_open)
+            .against("failfast, forced open"),
     ];
     support::run("open path", subjects);
 }

@@ -1,11 +1,11 @@
 //! The states in between and those who look on: half-open storms, transitions under load, readings while others
-//! record.
+//! record, settings that change in use.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use failfast::{CircuitBreaker, HalfOpen, OpenWait, Outcome, Window};
+use failfast::{Builder, CircuitBreaker, HalfOpen, OpenWait, Outcome, Window};
 
 use super::baseline::{Settings, Span};
 use super::guards::{healthy, mutex, ours, report_closed, Control, Guard};
@@ -56,6 +56,8 @@ pub(crate) fn subjects() -> Vec<Subject> {
             black_box(breaker.snapshot());
         })
         .against("mutex, success while others read"),
+        changing("failfast, settings changed in use", ours(breaker(3))),
+        success_meanwhile("failfast, success while settings change", ours(breaker(3))),
     ]
 }
 
@@ -98,4 +100,34 @@ fn recording<G: Guard>(name: impl Into<String>, guard: G, read: fn(&G)) -> Subje
     let guard = healthy(guard);
     let same = Arc::clone(&guard);
     Subject::new(name, move || report_closed(&*guard, Outcome::Success)).under(move || read(&same))
+}
+
+/// One thread changes a limit while the others record; each change begins a generation. The number tells which limit.
+fn changing(name: impl Into<String>, breaker: CircuitBreaker) -> Subject {
+    let breaker = healthy(breaker);
+    let same = Arc::clone(&breaker);
+    let limits = limits();
+    Subject::numbered(name, move |number| change(&breaker, &limits[(number & 1) as usize]))
+        .under(move || report_closed(&*same, Outcome::Success))
+}
+
+/// One thread records while the others change a limit.
+fn success_meanwhile(name: impl Into<String>, breaker: CircuitBreaker) -> Subject {
+    let breaker = healthy(breaker);
+    let same = Arc::clone(&breaker);
+    let limits = limits();
+    Subject::new(name, move || report_closed(&*breaker, Outcome::Success)).under(move || {
+        for limit in &limits {
+            change(&same, limit);
+        }
+    })
+}
+
+/// The same settings with two limits, so that each is news after the other.
+fn limits() -> [Builder; 2] {
+    [0.5, 0.6].map(|rate| CircuitBreaker::builder().failure_rate(rate))
+}
+
+fn change(breaker: &CircuitBreaker, limits: &Builder) {
+    breaker.reconfigure(limits).expect("the same window");
 }

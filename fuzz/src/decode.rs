@@ -9,7 +9,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use failfast::{HalfOpen, OpenWait, Outcome};
 
 use crate::crew::Lane;
-use crate::drive::{Kind, Move, Op, Settings, Watch};
+use crate::drive::{Kind, Move, Op, Part, Settings, Watch};
 use crate::inputs::{AnyWindow, Input, DAY};
 use crate::subject::{Control, Finish, Hold};
 
@@ -37,8 +37,12 @@ pub(crate) fn until_spent<'a, T>(
     decoded
 }
 
-pub(crate) fn watch(bytes: &mut Unstructured<'_>) -> Result<Watch> {
-    bytes.choose(&[Watch::EveryStep, Watch::AtReads]).copied()
+/// When the driver reads, and whether the breaker keeps totals.
+pub(crate) fn watch_and_totals(bytes: &mut Unstructured<'_>) -> Result<(Watch, bool)> {
+    use Watch::{AtReads, EveryStep};
+    bytes
+        .choose(&[(EveryStep, false), (AtReads, false), (EveryStep, true), (AtReads, true)])
+        .copied()
 }
 
 // ===== settings that fit =====
@@ -126,6 +130,7 @@ pub(crate) fn settings(bytes: &mut Unstructured<'_>) -> Result<Settings> {
             1 => u64::MAX - u64::from(bytes.arbitrary::<u32>()?),
             _ => bytes.arbitrary()?,
         }),
+        totals: false,
     }
     .made_to_fit())
 }
@@ -197,8 +202,16 @@ fn burst(bytes: &mut Unstructured<'_>) -> Result<Op> {
     })
 }
 
+fn part(bytes: &mut Unstructured<'_>) -> Result<Part> {
+    // Two of those that change everything.
+    let all = [Part::All, Part::HalfOpen, Part::Times, Part::None, Part::All];
+    bytes.choose(&all).copied()
+}
+
 pub(crate) fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
-    Ok(match bytes.int_in_range(0..=15)? {
+    let number = bytes.int_in_range(0..=31)?;
+    Ok(match number % 16 {
+        _ if number == 31 => Op::Reconfigure(part(bytes)?, settings(bytes)?),
         0..=4 => {
             let hold = *bytes.choose(&[Hold::Borrowed, Hold::Owned])?;
             Op::Acquire(hold, lane(bytes)?)

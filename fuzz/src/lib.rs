@@ -13,8 +13,11 @@ mod crew;
 mod decode;
 #[path = "../../tests/it/drive.rs"]
 mod drive;
+mod files;
 #[path = "../../tests/it/inputs.rs"]
 mod inputs;
+#[path = "../../tests/it/ledger.rs"]
+mod ledger;
 #[path = "../../tests/it/subject.rs"]
 mod subject;
 
@@ -32,9 +35,10 @@ pub fn breaker_ops(data: &[u8]) {
     let Ok(settings) = decode::settings(&mut bytes) else {
         return;
     };
-    let Ok(watch) = decode::watch(&mut bytes) else {
+    let Ok((watch, totals)) = decode::watch_and_totals(&mut bytes) else {
         return;
     };
+    let settings = drive::Settings { totals, ..settings };
     let ops = decode::until_spent(&mut bytes, decode::op);
     drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
 }
@@ -45,9 +49,10 @@ pub fn windows(data: &[u8]) {
     let Ok(settings) = decode::settings(&mut bytes) else {
         return;
     };
-    let Ok(watch) = decode::watch(&mut bytes) else {
+    let Ok((watch, totals)) = decode::watch_and_totals(&mut bytes) else {
         return;
     };
+    let settings = drive::Settings { totals, ..settings };
     let mut ops = vec![drive::Op::Control(subject::Control::MetricsOnly)];
     ops.extend(decode::until_spent(&mut bytes, decode::window_op));
     drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
@@ -58,6 +63,11 @@ pub fn config(data: &[u8]) {
     if let Ok(input) = decode::input(&mut Unstructured::new(data)) {
         check_builder(&input);
     }
+}
+
+/// Reads the bytes as a configuration file in every format; what is no UTF-8 among them as the mark for that.
+pub fn config_files(data: &[u8]) {
+    files::read(&String::from_utf8_lossy(data));
 }
 
 /// Composes a policy of what the bytes say, and takes their steps with it and with its twin.

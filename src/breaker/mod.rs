@@ -357,7 +357,10 @@ impl<C: Clock> CircuitBreaker<C> {
     fn start(&self) -> u64 {
         match self.engine.start() {
             TIMED => self.clock.now_nanos(),
-            TALLIED if self.engine.slow_limit_ns().is_some() => self.clock.now_nanos(),
+            // The clock's last instant is `UNTIMED`, whose successes are not tallied. A nanosecond more makes none slow.
+            TALLIED if self.engine.slow_limit_ns().is_some() => {
+                self.clock.now_nanos().min(BUCKETED)
+            }
             start => start,
         }
     }

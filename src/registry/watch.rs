@@ -98,8 +98,8 @@ impl<C: Clock + Clone> Registry<C> {
     /// # Ok::<(), failfast::ConfigError>(())
     /// ```
     ///
-    /// [`try_half_open`](CircuitBreaker::try_half_open) leaves a breaker alone that is not open: what an operator has forced
-    /// stays so. [`half_open`](CircuitBreaker::half_open) would undo it.
+    /// [`try_half_open`](crate::CircuitBreaker::try_half_open) leaves a breaker alone that is not open: what an operator has forced
+    /// stays so. [`half_open`](crate::CircuitBreaker::half_open) would undo it.
     ///
     /// # Errors
     ///

@@ -62,7 +62,7 @@ pub struct Totals {
     pub succeeded: u64,
     /// Failures that counted, slow ones among them.
     pub failed: u64,
-    /// Slow calls among the two, where a slow-call rule is set.
+    /// Slow calls among the two, where a slow-call rule is set; none while disabled, where no call is judged.
     pub slow: u64,
     /// Ignored outcomes, dropped permits among them.
     pub ignored: u64,

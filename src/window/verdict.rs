@@ -10,6 +10,7 @@
 use crate::breaker::rules::{needed, reaches, Rules};
 use crate::breaker::state::Word;
 use crate::event::TransitionCause;
+use crate::phase::State;
 use crate::sync::{fence, Ordering};
 use crate::window::counts::{Counts, Kind};
 use crate::window::marks::{Gap, Mark, Marks};
@@ -137,6 +138,9 @@ impl View<'_> {
             }
             let (window, unwritten) = self.count_window(end, mark.before, size, newest);
             if let Some(cause) = window.judge(rules) {
+                if window.calls >= rules.min_calls.into() {
+                    self.minimum_is_judged(newest, Some(cause));
+                }
                 return Some(cause);
             }
             // Only who has seen no other mark in flight may promise anything to those that follow (E14).
@@ -277,11 +281,17 @@ impl View<'_> {
             }
             if above == written {
                 let cause = Counts { calls: min, ..first }.judge_rates(rules);
-                if cause.is_none() {
-                    self.marks.set_crossed(self.name, newest);
-                }
+                self.minimum_is_judged(newest, cause);
                 return cause;
             }
+        }
+    }
+
+    /// Notes that nobody need judge the minimum again. A trip ends its generation, and until then others must find it too;
+    /// but metrics-only goes on after it.
+    fn minimum_is_judged(&self, newest: u64, cause: Option<TransitionCause>) {
+        if cause.is_none() || self.name.state() == State::MetricsOnly {
+            self.marks.set_crossed(self.name, newest);
         }
     }
 
@@ -366,7 +376,6 @@ impl View<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phase::State;
 
     const NAME: Word = Word::name(State::Closed, 5);
     const NONE: Rules = Rules {

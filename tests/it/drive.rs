@@ -12,6 +12,7 @@ use failfast::{
 };
 
 use crate::crew::Lane;
+use crate::ledger::Ledger;
 use crate::subject::{Control, Finish, Hold, Subject};
 
 // ===== settings =====
@@ -31,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) jitter_seed: u64,
     pub(crate) stripes: u32,
     pub(crate) clock_start: Duration,
+    pub(crate) totals: bool,
 }
 
 /// A window as plain data.
@@ -50,6 +52,9 @@ impl Kind {
         }
     }
 }
+
+/// The longest run that any breaker has memory for.
+const LONGEST_RUN: u32 = 16;
 
 impl Settings {
     /// The same settings with those left out that do not go together, and with a rule if there is none.
@@ -85,9 +90,12 @@ impl Settings {
             window => window,
         };
         let runs = !built.is_timed() || built.consecutive_failures.is_some();
+        let longest = LONGEST_RUN.max(built.consecutive_failures.unwrap_or(0));
         let consecutive_failures = self.consecutive_failures.filter(|_| runs);
-        let Settings { stripes, clock_start, .. } = *built;
-        Settings { window, consecutive_failures, stripes, clock_start, ..self }.made_to_fit()
+        let consecutive_failures = consecutive_failures.map(|run| run.min(longest));
+        let Settings { stripes, clock_start, totals, .. } = *built;
+        Settings { window, consecutive_failures, stripes, clock_start, totals, ..self }
+            .made_to_fit()
     }
 
     /// Whether the window is one of time.
@@ -104,7 +112,8 @@ impl Settings {
             .half_open(self.half_open)
             .probe_timeout(self.probe_timeout)
             .jitter_seed(self.jitter_seed)
-            .stripes(self.stripes);
+            .stripes(self.stripes)
+            .totals(self.totals);
         builder = match self.failure_rate {
             Some(rate) => builder.failure_rate(rate),
             None => builder.no_failure_rate(),
@@ -217,6 +226,11 @@ const PRECISE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// keeps for "no bucket", and shares the bucket before it.
 const LAST: Duration = Duration::from_nanos(u64::MAX - 1);
 
+/// The last instant that a clock can show: the end of all times, and the mark of a call that is not timed.
+///
+/// Who has seen it has totals that are not compared.
+const END: Duration = Duration::from_nanos(u64::MAX);
+
 /// More stripes than a test process starts threads.
 const MORE_THAN_THREADS: u32 = 64;
 
@@ -243,14 +257,27 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
     let mut reopens_at = clock.now();
     let horizon = settings.clock_start.saturating_add(PRECISE).min(LAST);
     let mut chronicle = Chronicle::default();
+    let mut ledger = Ledger::default();
+    let steady = !ops.iter().any(Op::may_step_back);
+    let mut in_time = true;
+    let check_totals = |ledger: &Ledger, in_time: bool| {
+        if let Some(totals) = left.totals().filter(|_| in_time) {
+            // Times beyond half of what the clock counts are not kept.
+            let age = clock.now().saturating_sub(settings.clock_start);
+            let age = (steady && age < END / 2).then_some(age);
+            ledger.check(&totals, &left.history(), age);
+        }
+    };
 
     for (step, op) in ops.iter().enumerate() {
         let at = Place { step, op };
+        in_time &= clock.now() < END;
         let op = if stay { op.on_this_thread() } else { *op };
         match op {
             Op::Acquire(hold, lane) => {
                 let (l, r) = (left.acquire(hold, lane), right.acquire(hold, lane));
                 at.agree("the refusal", &l.as_ref().err(), &r.as_ref().err());
+                ledger.acquired(r.is_ok());
                 if let Some(wait) = r.as_ref().err().and_then(|refusal| refusal.retry_after()) {
                     reopens_at = clock.now().saturating_add(wait);
                 }
@@ -261,20 +288,25 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                     let (l, r) = permits.swap_remove(which % permits.len());
                     let answers = (left.finish(l, how, lane), right.finish(r, how, lane));
                     at.agree("the report", &answers.0, &answers.1);
+                    ledger.finished(how, answers.1);
                 }
             }
             Op::Call(outcome) => {
-                at.agree("the call", &left.call(outcome), &right.call(outcome));
+                let answers = (left.call(outcome), right.call(outcome));
+                at.agree("the call", &answers.0, &answers.1);
+                ledger.called(outcome, &answers.1);
             }
             Op::Burst { outcome, times, lane } => {
                 for _ in 0..times {
                     let l = left.acquire(Hold::Owned, lane);
                     let r = right.acquire(Hold::Owned, lane);
                     at.agree("the refusal", &l.as_ref().err(), &r.as_ref().err());
+                    ledger.acquired(r.is_ok());
                     if let (Ok(l), Ok(r)) = (l, r) {
                         let how = Finish::Report(outcome);
                         let answers = (left.finish(l, how, lane), right.finish(r, how, lane));
                         at.agree("the report", &answers.0, &answers.1);
+                        ledger.finished(how, answers.1);
                     }
                 }
             }
@@ -298,17 +330,26 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
         if let Watch::EveryStep = watch {
             at.compare_readings(&left, &right);
         }
-        chronicle.append(&at.compare_transitions(&left, &right));
+        let heard = at.compare_transitions(&left, &right);
+        chronicle.append(&heard);
+        ledger.transitions.extend(heard);
+        if let Op::Read = op {
+            check_totals(&ledger, in_time);
+        }
     }
 
     let end = Place { step: ops.len(), op: &Op::Read };
     for (l, r) in permits {
         let dropped = Finish::Dropped;
         left.finish(l, dropped, Lane::Here);
-        right.finish(r, dropped, Lane::Here);
+        ledger.finished(dropped, right.finish(r, dropped, Lane::Here));
     }
     end.compare_readings(&left, &right);
-    chronicle.append(&end.compare_transitions(&left, &right));
+    in_time &= clock.now() < END;
+    let heard = end.compare_transitions(&left, &right);
+    chronicle.append(&heard);
+    ledger.transitions.extend(heard);
+    check_totals(&ledger, in_time);
 }
 
 impl Move {

@@ -5,6 +5,7 @@ mod control;
 mod crew;
 mod drive;
 mod inputs;
+mod ledger;
 mod memory;
 mod pins;
 mod properties;

@@ -3,6 +3,7 @@
 //! 1. Whatever is done to it, from whichever threads one after another, and however its limits are changed meanwhile,
 //!    the breaker answers as its oracle does: the same grants, refusals (with the same wait) and reports, the same state and snapshot, and its observers hear the
 //!    same transitions with the same causes and instants. Reading changes nothing.
+//!    Where it keeps totals, they are what was answered, and its history is the last transitions that were heard.
 //! 2. Transitions join up, number the generations without gaps, and have a cause that may lead from the one state to
 //!    the other. (The driver checks it, in every run of 1.)
 //! 3. An open time lies between the wait asked for, with its jitter, and 1.1 ms more; it is over exactly when the
@@ -228,6 +229,7 @@ fn the_driver_notices_a_subject_that_counts_a_stale_report() {
         jitter_seed: 0,
         stripes: 1,
         clock_start: Duration::ZERO,
+        totals: false,
     };
     let ops = [
         Op::Acquire(Hold::Borrowed, Lane::Here),

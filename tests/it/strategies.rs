@@ -110,7 +110,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         prop_oneof![4 => 1..=12_u32, 1 => 13..=u32::MAX],
     );
     let times = (open_waits(), half_opens(), short_times(), any::<u64>());
-    let rest = (prop_oneof![Just(1_u32), Just(2), Just(8)], clock_starts());
+    let rest = (prop_oneof![Just(1_u32), Just(2), Just(8)], clock_starts(), any::<bool>());
     (windows(), rules, times, rest).prop_map(|(window, rules, times, rest)| {
         Settings {
             window,
@@ -125,6 +125,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
             jitter_seed: times.3,
             stripes: rest.0,
             clock_start: rest.1,
+            totals: rest.2,
         }
         .made_to_fit()
     })

@@ -10,7 +10,7 @@ use failfast::clock::ManualClock;
 use failfast::oracle::{Oracle, OraclePermit};
 use failfast::{
     Builder, CallError, CircuitBreaker, ConfigError, Outcome, OwnedPermit, Permit, Recorded,
-    Rejected, Snapshot, State, Transition,
+    Rejected, Snapshot, State, Totals, Transition,
 };
 
 use crate::crew::{on_lane, Lane};
@@ -65,6 +65,16 @@ pub(crate) trait Subject: Sized {
     fn snapshot(&self) -> Snapshot;
     /// The transitions since the last call.
     fn take_transitions(&self) -> Vec<Transition>;
+
+    /// What it has counted, if it does.
+    fn totals(&self) -> Option<Totals> {
+        None
+    }
+
+    /// The last transitions, if it keeps them.
+    fn history(&self) -> Vec<Transition> {
+        Vec::new()
+    }
 }
 
 /// The result of a call that ends with `outcome`.
@@ -194,6 +204,14 @@ impl Subject for Breaker {
 
     fn take_transitions(&self) -> Vec<Transition> {
         core::mem::take(&mut self.heard.lock().unwrap())
+    }
+
+    fn totals(&self) -> Option<Totals> {
+        self.breaker.totals()
+    }
+
+    fn history(&self) -> Vec<Transition> {
+        self.breaker.history()
     }
 }
 

@@ -82,13 +82,76 @@ fn every_way_that_a_call_can_end_counts_once() {
         assert!(breaker.try_acquire().is_err());
         breaker.disable();
         report(&breaker, &[Outcome::Success, Outcome::Failure, Outcome::Ignored]);
+        acquire().record_timed(Outcome::Success, 2 * SECOND);
 
         let totals = totals(&breaker);
-        assert_eq!((totals.permitted, totals.refused), (15, 1), "{window:?}");
-        assert_eq!((totals.succeeded, totals.failed), (5, 3), "{window:?}");
+        assert_eq!((totals.permitted, totals.refused), (16, 1), "{window:?}");
+        assert_eq!((totals.succeeded, totals.failed), (6, 3), "{window:?}");
         assert_eq!((totals.ignored, totals.stale, totals.slow), (3, 3, 3), "{window:?}");
         assert_eq!(totals.in_flight(), 1, "the one that was forgotten");
     }
+}
+
+/// The last instants of a clock are also what permits remember where nothing needs the time.
+#[test]
+fn calls_at_the_end_of_time_count_once() {
+    for window in [Window::count(10), Window::time(10 * SECOND), Window::consecutive(100)] {
+        for before_the_end in 0..5 {
+            let clock = ManualClock::new();
+            let breaker = build(builder(&clock).window(window).slow_call(SECOND, 1.0).min_calls(1));
+            report(&breaker, &[Outcome::Success]);
+            clock.set(Duration::from_nanos(u64::MAX - before_the_end));
+            report(&breaker, &[Outcome::Success, Outcome::Success, Outcome::Failure]);
+            breaker.half_open();
+            report(&breaker, &[Outcome::Success, Outcome::Success]);
+            breaker.metrics_only();
+            report(&breaker, &[Outcome::Success, Outcome::Success]);
+            let totals = totals(&breaker);
+            let counted = (totals.permitted, totals.succeeded, totals.failed, totals.slow);
+            assert_eq!(counted, (8, 7, 1, 0), "{window:?} {before_the_end}");
+        }
+    }
+}
+
+/// The calls that first reach the minimum are judged once, also where their verdict ends nothing.
+#[test]
+fn a_bad_beginning_would_have_tripped_once() {
+    let windows = [Window::count(10), Window::time(100 * SECOND)];
+    for (window, late) in windows
+        .into_iter()
+        .flat_map(|window| [Outcome::Failure, Outcome::Success].map(|outcome| (window, outcome)))
+    {
+        let clock = ManualClock::new();
+        let breaker = build(builder(&clock).window(window));
+        breaker.metrics_only();
+        report(&breaker, &[Outcome::Failure; 4]);
+        assert_eq!(totals(&breaker).would_have_tripped, 1);
+        report(&breaker, &[Outcome::Success; 10]);
+        assert!(breaker.snapshot().failure_rate < Some(0.3));
+        clock.advance(6 * SECOND);
+        // On a thread that has not yet seen the minimum reached.
+        std::thread::scope(|scope| {
+            scope.spawn(|| report(&breaker, &[late])).join().unwrap();
+        });
+        assert_eq!(
+            totals(&breaker).would_have_tripped,
+            1,
+            "{window:?} {late:?}: the window is good"
+        );
+    }
+}
+
+/// Nor does a success trip that meets a window of failures for the first time.
+#[test]
+fn a_success_after_failures_would_not_have_tripped() {
+    let clock = ManualClock::new();
+    let breaker = build(builder(&clock).failure_rate(1.0));
+    breaker.metrics_only();
+    report(&breaker, &[Outcome::Failure; 10]);
+    clock.advance(6 * SECOND);
+    report(&breaker, &[Outcome::Success]);
+    assert_eq!(breaker.snapshot().failure_rate, Some(0.9));
+    assert_eq!(totals(&breaker).would_have_tripped, 1);
 }
 
 #[test]

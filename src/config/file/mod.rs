@@ -3,7 +3,7 @@
 //! The tree knows the place of every value, which the errors of the formats' own deserializers lose or put into words.
 //! So an error names its line also where the value was well-formed and is not allowed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -37,9 +37,9 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] that names the file: it can't be read, is larger than 16 MiB, is not text in UTF-8, is not
-    /// well-formed, has an extension that is none of those or whose feature is off, or holds a setting that is unknown or
-    /// not allowed.
+    /// A [`FileError`] that names the file: it can't be read, is no regular file, is larger than 16 MiB, is not text in
+    /// UTF-8, is not well-formed, has an extension that is none of those or whose feature is off, or holds a setting that is
+    /// unknown or not allowed.
     pub fn load(path: impl AsRef<Path>) -> Result<Config, FileError> {
         let path = path.as_ref();
         load(path).map_err(|error| error.in_file(path))
@@ -124,6 +124,12 @@ fn unknown(extension: &str) -> Refusal {
 fn read(path: &Path) -> Result<String, Refusal> {
     let refuse = |given: String| Refusal::new(&[], given, "a file of at most 16 MiB in UTF-8");
     let unreadable = |error: io::Error| refuse(error.to_string());
+    // Before it is opened: who opens a pipe waits for its writer, who may never come.
+    match fs::metadata(path).map_err(unreadable)?.file_type() {
+        kind if kind.is_file() => {}
+        kind if kind.is_dir() => return Err(refuse("a directory".to_owned())),
+        _ => return Err(refuse("a pipe, a socket or a device".to_owned())),
+    }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;

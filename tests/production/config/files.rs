@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 
 use failfast::config::Config;
 
@@ -76,12 +78,16 @@ fn files_that_can_not_be_read_are_refused_by_name() {
     let inside = folder.0.join("folder.yaml");
     fs::create_dir(&inside).unwrap();
     refuses(&inside, "directory", allowed);
-    // Never more of it is read than may be.
+    // Neither of them ends, and the pipe not even begins: nobody writes to it.
     #[cfg(unix)]
     {
+        let given = "a pipe, a socket or a device";
         let endless = folder.0.join("endless.toml");
         std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
-        refuses(&endless, "a larger one", allowed);
+        refuses(&endless, given, allowed);
+        let pipe = folder.0.join("pipe.toml");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        refuses(&pipe, given, allowed);
     }
 }
 

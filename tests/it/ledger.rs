@@ -1,0 +1,112 @@
+//! What a breaker's totals and history must say of a run: counted by the driver, from the answers that both gave.
+
+use std::time::Duration;
+
+use failfast::{CallError, Outcome, Recorded, State, Totals, Transition, TransitionCause};
+
+use crate::subject::Finish;
+
+/// How many transitions a history holds.
+const HISTORY: usize = 16;
+
+const STATES: [State; 6] = [
+    State::Closed,
+    State::Open,
+    State::HalfOpen,
+    State::ForcedOpen,
+    State::Disabled,
+    State::MetricsOnly,
+];
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    permitted: u64,
+    refused: u64,
+    succeeded: u64,
+    failed: u64,
+    ignored: u64,
+    stale: u64,
+    /// Of permits that were let go: a failure, an ignored outcome or a stale one, which nobody was told.
+    untold: u64,
+    pub(crate) transitions: Vec<Transition>,
+}
+
+impl Ledger {
+    pub(crate) fn acquired(&mut self, granted: bool) {
+        *if granted { &mut self.permitted } else { &mut self.refused } += 1;
+    }
+
+    pub(crate) fn finished(&mut self, how: Finish, answer: Option<Recorded>) {
+        match (how, answer) {
+            (Finish::Lost, _) => {}
+            (_, Some(Recorded::Stale)) => self.stale += 1,
+            (Finish::Report(outcome) | Finish::Timed(outcome, _), Some(_)) => self.counted(outcome),
+            (_, _) => self.untold += 1,
+        }
+    }
+
+    pub(crate) fn called(&mut self, outcome: Outcome, answer: &Result<(), CallError<()>>) {
+        let granted = !matches!(answer, Err(CallError::Rejected(_)));
+        self.acquired(granted);
+        if granted {
+            self.counted(outcome);
+        }
+    }
+
+    fn counted(&mut self, outcome: Outcome) {
+        *match outcome {
+            Outcome::Success => &mut self.succeeded,
+            Outcome::Failure => &mut self.failed,
+            Outcome::Ignored => &mut self.ignored,
+        } += 1;
+    }
+
+    /// `age` is the time since the build, where the clock has only moved on.
+    pub(crate) fn check(&self, totals: &Totals, history: &[Transition], age: Option<Duration>) {
+        let Totals { permitted, refused, succeeded, failed, ignored, stale, .. } = *totals;
+        let told = self.succeeded + self.failed + self.ignored + self.stale;
+        let over = succeeded + failed + ignored + stale;
+        assert_eq!((permitted, refused), (self.permitted, self.refused), "{totals:?}");
+        assert_eq!(succeeded, self.succeeded, "{totals:?}");
+        assert_eq!(over, told + self.untold, "each permit ends once: {totals:?}");
+        assert_eq!(permitted, over + totals.in_flight(), "or is out: {totals:?}");
+        for (shown, least) in [(failed, self.failed), (ignored, self.ignored), (stale, self.stale)]
+        {
+            assert!((least..=least + self.untold).contains(&shown), "{totals:?}");
+        }
+        self.check_transitions(totals);
+        if let Some(age) = age {
+            let spent: Duration = STATES.into_iter().map(|state| totals.time_in(state)).sum();
+            assert_eq!(spent, age, "the times sum to the time that went by: {totals:?}");
+        }
+        let first = self.transitions.len().saturating_sub(HISTORY);
+        assert_eq!(history, &self.transitions[first..], "the history is the last of them");
+    }
+
+    fn check_transitions(&self, totals: &Totals) {
+        let count =
+            |is: &dyn Fn(&&Transition) -> bool| self.transitions.iter().filter(is).count() as u64;
+        for from in STATES {
+            for to in STATES {
+                let heard = count(&|t| (t.from, t.to) == (from, to));
+                assert_eq!(totals.transitions(from, to), heard, "{from:?} to {to:?}");
+            }
+        }
+        for (name, shown) in totals.causes() {
+            assert_eq!(shown, count(&|t| t.cause.name() == name), "{name}");
+        }
+        let by_rule =
+            |t: &&Transition| t.from == State::Closed && t.to == State::Open && !is_control(t);
+        assert_eq!(totals.openings, count(&by_rule), "openings");
+        assert!(totals.false_positives <= totals.openings, "{totals:?}");
+        let lost = self.transitions.iter().map(|t| match t.cause {
+            TransitionCause::ProbesLost { outstanding } => outstanding,
+            _ => 0,
+        });
+        assert_eq!(totals.probes_lost, lost.sum::<u64>(), "probes lost");
+    }
+}
+
+fn is_control(transition: &Transition) -> bool {
+    matches!(transition.cause, TransitionCause::Control)
+}
