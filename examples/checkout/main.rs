@@ -66,7 +66,9 @@ use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    // What is no text is refused as what it looks like, instead of with a panic.
+    let arguments = std::env::args_os().skip(1).map(|given| given.to_string_lossy().into_owned());
+    let options = match Options::parse(arguments) {
         Ok(Some(options)) => options,
         Ok(None) => {
             print(USAGE);

@@ -53,7 +53,9 @@ const EVERY: Duration = Duration::from_millis(100);
 const PICTURE: (u16, u16) = (100, 33);
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    // What is no text is refused as what it looks like, instead of with a panic.
+    let arguments = std::env::args_os().skip(1).map(|given| given.to_string_lossy().into_owned());
+    let options = match Options::parse(arguments) {
         Ok(Some(options)) => options,
         Ok(None) => {
             let _ = io::stdout().write_all(USAGE.as_bytes());
