@@ -156,6 +156,7 @@
 
 use std::collections::BTreeMap;
 
+mod chain;
 mod entry;
 mod error;
 mod file;
@@ -164,6 +165,7 @@ mod form;
 mod resolve;
 pub(crate) mod time;
 
+pub(crate) use self::chain::Resolver;
 pub use self::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule, SlowCall};
 pub use self::error::FileError;
 

@@ -11,7 +11,7 @@ use super::Registry;
 use crate::breaker::{Builder, CircuitBreaker};
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::{Config, FileError};
+use crate::config::{Config, FileError, Resolver};
 use crate::error::ConfigError;
 #[cfg(feature = "rate-limit")]
 use crate::rate_limit::RateLimit;
@@ -145,11 +145,12 @@ impl<C: Clock + Clone> Stock<C> {
     /// brought to it is the error. No foreign code runs here.
     fn steps_to(&self, next: &Config) -> Result<Steps<C>, FileError> {
         let mut breakers = Vec::new();
+        let mut resolver = Resolver::new(next);
         for (name, item) in &self.breakers {
             if !next.breakers.contains_key(name) && item.origin != Origin::Default {
                 continue;
             }
-            let settings = next.breaker(name)?;
+            let settings = resolver.breaker(name)?;
             let builder = settings.to_builder();
             accepts_totals(item, settings.totals)
                 .and_then(|()| item.thing.accepts(&builder))
@@ -265,14 +266,15 @@ impl<C: Clock + Clone> Steps<C> {
             debug_assert!(taken.is_ok(), "{taken:?} though it was validated");
             bulkheads.insert(name, Kept::if_same(before == places));
         }
+        let (mut before, mut after) = (Resolver::new(old), Resolver::new(next));
         Applied {
-            breakers: changes(&old.breakers, &next.breakers, breakers, |name| {
-                old.breaker(name).ok() == next.breaker(name).ok()
+            breakers: changes(&old.breakers, &next.breakers, &breakers, |name| {
+                before.breaker(name).ok() == after.breaker(name).ok()
             }),
-            bulkheads: changes(&old.bulkheads, &next.bulkheads, bulkheads, |name| {
+            bulkheads: changes(&old.bulkheads, &next.bulkheads, &bulkheads, |name| {
                 old.bulkheads.get(name) == next.bulkheads.get(name)
             }),
-            rate_limits: changes(&old.rate_limits, &next.rate_limits, rate_limits, |name| {
+            rate_limits: changes(&old.rate_limits, &next.rate_limits, &rate_limits, |name| {
                 old.rate_limits.get(name) == next.rate_limits.get(name)
             }),
         }
@@ -296,16 +298,16 @@ impl Kept {
 }
 
 /// The lists: by what has become of what is there, and where nothing is, by what the entries say.
-fn changes<T>(
-    old: &BTreeMap<String, T>,
-    next: &BTreeMap<String, T>,
-    there: BTreeMap<String, Kept>,
-    says_the_same: impl Fn(&str) -> bool,
+fn changes<'c, T>(
+    old: &'c BTreeMap<String, T>,
+    next: &'c BTreeMap<String, T>,
+    there: &'c BTreeMap<String, Kept>,
+    mut says_the_same: impl FnMut(&'c str) -> bool,
 ) -> Changes {
     let mut changes = Changes::default();
     let names: BTreeSet<&String> = old.keys().chain(next.keys()).chain(there.keys()).collect();
     for name in names {
-        let kept = || match there.get(name) {
+        let mut kept = || match there.get(name) {
             Some(kept) => *kept,
             None => Kept::if_same(says_the_same(name)),
         };
