@@ -41,8 +41,8 @@ impl FileError {
         self.file.as_deref()
     }
 
-    /// The line in the file or text, from 1; `None` for settings that were not read from a text, and for a file that
-    /// can't be read at all.
+    /// The line in the file or text, from 1; `None` for settings that were not read from a text, and for a file or text
+    /// that is not read at all.
     pub fn line(&self) -> Option<usize> {
         self.place.map(|place| place.line)
     }

@@ -26,8 +26,9 @@
 //! # In a file
 //!
 //! `Config::load` reads a file in any of three formats, each behind the feature of its name; `Config::from_toml`,
-//! `Config::from_json` and `Config::from_yaml` read a text. They return settings that have been checked. This is
-//! `circuits.toml`:
+//! `Config::from_json` and `Config::from_yaml` read a text. They return settings that have been checked. A file or text
+//! has at most 256 KiB: a thousand breakers with every setting of their own, several thousand that share templates. This
+//! is `circuits.toml`:
 //!
 //! ```toml
 #![doc = include_str!("circuits.toml")]
@@ -152,7 +153,8 @@
 //! # With serde
 //!
 //! The feature `serde` alone has `Deserialize` and `Serialize` for [`Config`] and its parts, in the form of the file: to
-//! have it as a part of a larger one, say. What is read so has not been checked: call [`Config::validate`].
+//! have it as a part of a larger one, say, or to read more than 256 KiB. What is read so has not been checked: call
+//! [`Config::validate`].
 
 use std::collections::BTreeMap;
 
