@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use failfast::config::{Config, FileError};
+use failfast::config::{Config, InvalidConfig};
 
 use failfast::{ApplyError, CheckRunner, Registry};
 use serde_json::{json, Map, Value};
@@ -61,7 +61,7 @@ pub(crate) fn recovers(name: &str) -> bool {
 /// Why a file is not taken.
 #[derive(Debug)]
 pub(crate) enum Unfit {
-    File(FileError),
+    File(InvalidConfig),
     /// A name that nobody here has, or one that is missing.
     Name {
         file: PathBuf,
@@ -73,8 +73,8 @@ pub(crate) enum Unfit {
     Busy(ApplyError),
 }
 
-impl From<FileError> for Unfit {
-    fn from(error: FileError) -> Self {
+impl From<InvalidConfig> for Unfit {
+    fn from(error: InvalidConfig) -> Self {
         Unfit::File(error)
     }
 }

@@ -60,7 +60,7 @@
 //! assert_eq!(inventory.window, Some(Window::count(200))); // its own
 //! assert_eq!(inventory.failure_rate, Some(Rule::At(0.2))); // critical's
 //! assert_eq!(inventory.min_calls, Some(20)); // default's
-//! # Ok::<(), failfast::config::FileError>(())
+//! # Ok::<(), failfast::config::InvalidConfig>(())
 //! ```
 //!
 //! # The keys
@@ -102,8 +102,8 @@
 //!
 //! # What is refused, and how
 //!
-//! A [`FileError`] has the file, the line, the key, the value given and the values allowed. The key is where the value
-//! stands, which may be a template's.
+//! An [`InvalidConfig`] has the file, the line, the key, the value given and the values allowed. The key is where the
+//! value stands, which may be a template's.
 //!
 //! ```
 //! # use failfast::config::Config;
@@ -169,7 +169,7 @@ pub(crate) mod time;
 
 pub(crate) use self::chain::Resolver;
 pub use self::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule, SlowCall};
-pub use self::error::FileError;
+pub use self::error::InvalidConfig;
 
 /// What a registry is told: templates and the named primitives.
 #[derive(Clone, Debug, Default, PartialEq)]

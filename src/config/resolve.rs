@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::chain::{Link, Resolver, BREAKERS, DEFAULT, TEMPLATES};
 use super::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule};
-use super::error::{FileError, Refusal};
+use super::error::{InvalidConfig, Refusal};
 use super::{time, Config};
 use crate::breaker::config::{validate_time, HalfOpenKind, WindowKind};
 use crate::breaker::Window;
@@ -30,14 +30,14 @@ impl Config {
     ///     .with_breaker("payment", entry.clone().template("critical"));
     /// assert_eq!(config.breaker("payment")?, entry.clone().min_calls(50).consecutive_failures(3));
     /// assert_eq!(config.breaker("search")?, entry.min_calls(50).consecutive_failures(9));
-    /// # Ok::<(), failfast::config::FileError>(())
+    /// # Ok::<(), failfast::config::InvalidConfig>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for a template that does not exist or leads back to itself, and for settings that
+    /// An [`InvalidConfig`] for a template that does not exist or leads back to itself, and for settings that
     /// [`build`](crate::Builder::build) would refuse.
-    pub fn breaker(&self, name: &str) -> Result<BreakerConfig, FileError> {
+    pub fn breaker(&self, name: &str) -> Result<BreakerConfig, InvalidConfig> {
         Resolver::new(self).breaker(name)
     }
 
@@ -49,18 +49,18 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for the first setting that is not allowed. Its key is where the value was given, which may be a
-    /// template.
-    pub fn validate(&self) -> Result<(), FileError> {
+    /// An [`InvalidConfig`] for the first setting that is not allowed. Its key is where the value was given, which may be
+    /// a template.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
         Ok(self.check()?)
     }
 
     /// The error of a breaker that can't take on these settings, with the key that the one in question comes from.
-    pub(crate) fn refused(&self, name: &str, error: &ConfigError) -> FileError {
+    pub(crate) fn refused(&self, name: &str, error: &ConfigError) -> InvalidConfig {
         let link = self.breaker_link(name);
         let refused = |whole: BreakerConfig| Ok(refusal(&self.chain(link)?, &whole, error));
         let refused = Resolver::new(self).whole(link).and_then(refused);
-        FileError::from(refused.unwrap_or_else(|refusal| refusal))
+        InvalidConfig::from(refused.unwrap_or_else(|refusal| refusal))
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
@@ -105,7 +105,7 @@ impl Config {
 
 impl<'c> Resolver<'c> {
     /// As [`Config::breaker`].
-    pub(crate) fn breaker(&mut self, name: &'c str) -> Result<BreakerConfig, FileError> {
+    pub(crate) fn breaker(&mut self, name: &'c str) -> Result<BreakerConfig, InvalidConfig> {
         Ok(self.allowed(self.config.breaker_link(name))?)
     }
 
@@ -145,7 +145,7 @@ fn refusal(chain: &[Link<'_>], whole: &BreakerConfig, error: &ConfigError) -> Re
     let mut allowed = error.allowed().to_owned();
     if link.section != chain[0].section || link.name != chain[0].name {
         let whose = Refusal::new(&[chain[0].section, chain[0].name], "", "");
-        allowed = format!("{allowed} (in {})", FileError::from(whose).key());
+        allowed = format!("{allowed} (in {})", InvalidConfig::from(whose).key());
     }
     Refusal::new(&path, given, allowed)
 }

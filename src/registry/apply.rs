@@ -11,7 +11,7 @@ use super::Registry;
 use crate::breaker::{Builder, CircuitBreaker};
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::{Config, FileError, Resolver};
+use crate::config::{Config, InvalidConfig, Resolver};
 use crate::error::ConfigError;
 #[cfg(feature = "rate-limit")]
 use crate::rate_limit::RateLimit;
@@ -74,7 +74,7 @@ impl<C: Clock + Clone> Registry<C> {
             let steps = stock.steps_to(&next)?;
             stock.enter(&next);
             let old = core::mem::replace(&mut stock.config, Arc::clone(&next));
-            Ok::<_, FileError>((old, steps))
+            Ok::<_, InvalidConfig>((old, steps))
         })?;
         Ok(steps.run(&old, &next))
     }
@@ -143,7 +143,7 @@ struct Steps<C> {
 impl<C: Clock + Clone> Stock<C> {
     /// What it takes to bring everything here to a configuration, which was validated; the first thing that can't be
     /// brought to it is the error. No foreign code runs here.
-    fn steps_to(&self, next: &Config) -> Result<Steps<C>, FileError> {
+    fn steps_to(&self, next: &Config) -> Result<Steps<C>, InvalidConfig> {
         let mut breakers = Vec::new();
         let mut resolver = Resolver::new(next);
         for (name, item) in &self.breakers {
@@ -223,7 +223,7 @@ fn accepts_rate<C: Clock>(
     name: &str,
     limit: &RateLimit<C>,
     next: &Config,
-) -> Result<(), FileError> {
+) -> Result<(), InvalidConfig> {
     let Some(entry) = next.rate_limits.get(name) else {
         return Ok(());
     };
@@ -242,7 +242,7 @@ fn accepts_rate<C: Clock>(
                 limit.token_every(),
                 limit.burst()
             );
-            Err(FileError::at(&["rate_limits", name], given, allowed))
+            Err(InvalidConfig::at(&["rate_limits", name], given, allowed))
         }
     }
 }
@@ -382,13 +382,13 @@ impl Drop for Turn<'_> {
 #[non_exhaustive]
 pub enum ApplyError {
     /// A setting is not allowed, or what is there can't take it on.
-    Refused(FileError),
+    Refused(InvalidConfig),
     /// An observer called this on the thread of an apply that is under way, and would wait for itself.
     Nested,
 }
 
-impl From<FileError> for ApplyError {
-    fn from(error: FileError) -> Self {
+impl From<InvalidConfig> for ApplyError {
+    fn from(error: InvalidConfig) -> Self {
         ApplyError::Refused(error)
     }
 }

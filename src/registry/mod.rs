@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::{Config, FileError};
+use crate::config::{Config, InvalidConfig};
 use crate::error::ConfigError;
 use crate::event::Transition;
 use crate::health::Checks;
@@ -106,8 +106,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for the first setting of the whole configuration that is not allowed.
-    pub fn from_config(config: Config) -> Result<Self, FileError> {
+    /// An [`InvalidConfig`] for the first setting of the whole configuration that is not allowed.
+    pub fn from_config(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
         let registry = Registry::new();
         registry.shelves.replan(|stock| stock.config = Arc::new(config));

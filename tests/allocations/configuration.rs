@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use failfast::clock::ManualClock;
-use failfast::config::{BreakerConfig, Config, FileError};
+use failfast::config::{BreakerConfig, Config, InvalidConfig};
 use failfast::Registry;
 
 /// A chain of so many templates, and as many breakers at its far end.
@@ -68,7 +68,7 @@ fn text([begin, end]: [&str; 2], piece: impl Fn(usize) -> String) -> String {
 /// Shapes of text that make a parser hold much: each in a few bytes begins a table, a list, a pair, a token.
 #[test]
 fn no_text_takes_more_memory_than_is_said() {
-    type Read = fn(&str) -> Result<Config, FileError>;
+    type Read = fn(&str) -> Result<Config, InvalidConfig>;
     let same = |ends, piece: &str| text(ends, |_| piece.to_owned());
     let keyed = |ends, rest: &str| text(ends, |number| format!("{number:x}{rest}"));
     let formats: [(&str, Read, usize, &[String]); 3] = [

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::error::{FileError, Refusal};
+use super::error::{InvalidConfig, Refusal};
 use super::Config;
 
 #[cfg(feature = "json")]
@@ -42,10 +42,10 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] that names the file: it can't be read, is no regular file, is larger than 256 KiB, is not text in
-    /// UTF-8, is not well-formed, has an extension that is none of those or whose feature is off, or holds a setting that is
-    /// unknown or not allowed.
-    pub fn load(path: impl AsRef<Path>) -> Result<Config, FileError> {
+    /// An [`InvalidConfig`] that names the file: it can't be read, is no regular file, is larger than 256 KiB, is not text
+    /// in UTF-8, is not well-formed, has an extension that is none of those or whose feature is off, or holds a setting that
+    /// is unknown or not allowed.
+    pub fn load(path: impl AsRef<Path>) -> Result<Config, InvalidConfig> {
         let path = path.as_ref();
         load(path).map_err(|error| error.in_file(path))
     }
@@ -61,11 +61,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] without a file: the text is larger than 256 KiB, is not well-formed, or holds a setting that is
+    /// An [`InvalidConfig`] without a file: the text is larger than 256 KiB, is not well-formed, or holds a setting that is
     /// unknown or not allowed.
     #[cfg(feature = "toml")]
     #[cfg_attr(docsrs, doc(cfg(feature = "toml")))]
-    pub fn from_toml(text: &str) -> Result<Config, FileError> {
+    pub fn from_toml(text: &str) -> Result<Config, InvalidConfig> {
         Ok(tree::config(&toml::tree(readable(text)?)?)?)
     }
 
@@ -76,7 +76,7 @@ impl Config {
     /// As [`from_toml`](Config::from_toml).
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
-    pub fn from_json(text: &str) -> Result<Config, FileError> {
+    pub fn from_json(text: &str) -> Result<Config, InvalidConfig> {
         Ok(tree::config(&json::tree(readable(text)?)?)?)
     }
 
@@ -89,7 +89,7 @@ impl Config {
     /// As [`from_toml`](Config::from_toml).
     #[cfg(feature = "yaml")]
     #[cfg_attr(docsrs, doc(cfg(feature = "yaml")))]
-    pub fn from_yaml(text: &str) -> Result<Config, FileError> {
+    pub fn from_yaml(text: &str) -> Result<Config, InvalidConfig> {
         Ok(tree::config(&yaml::tree(readable(text)?)?)?)
     }
 }
@@ -108,7 +108,7 @@ fn too_large(bytes: u64) -> Refusal {
     Refusal::new(&[], format!("{bytes} bytes"), format!("at most {MAX_BYTES} bytes (256 KiB)"))
 }
 
-fn load(path: &Path) -> Result<Config, FileError> {
+fn load(path: &Path) -> Result<Config, InvalidConfig> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match extension.as_str() {
         #[cfg(feature = "toml")]
@@ -170,7 +170,7 @@ mod tests {
         for (extension, feature) in
             [("toml", "toml"), ("json", "json"), ("yaml", "yaml"), ("yml", "yaml")]
         {
-            let error = FileError::from(unknown(extension));
+            let error = InvalidConfig::from(unknown(extension));
             assert_eq!(error.given(), format!("a .{extension} file"));
             let allowed = format!("a format of this build: it needs the crate's feature {feature}");
             assert_eq!(error.allowed(), allowed);
