@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use failfast::config::{Config, InvalidConfig};
 
-use failfast::{ApplyError, CheckRunner, Registry};
+use failfast::{CheckRunner, Registry};
 use serde_json::{json, Map, Value};
 use ureq::Agent;
 
@@ -69,22 +69,11 @@ pub(crate) enum Unfit {
         given: &'static str,
         allowed: String,
     },
-    /// Somebody else is at it.
-    Busy(ApplyError),
 }
 
 impl From<InvalidConfig> for Unfit {
     fn from(error: InvalidConfig) -> Self {
         Unfit::File(error)
-    }
-}
-
-impl From<ApplyError> for Unfit {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Refused(error) => Unfit::File(error),
-            error => Unfit::Busy(error),
-        }
     }
 }
 
@@ -95,7 +84,6 @@ impl fmt::Display for Unfit {
             Unfit::Name { file, key, given, allowed } => {
                 write!(f, "{}: {key}: given {given}, allowed is {allowed}", file.display())
             }
-            Unfit::Busy(error) => error.fmt(f),
         }
     }
 }
@@ -116,7 +104,6 @@ impl Unfit {
                 body["given"] = (*given).into();
                 body["allowed"] = allowed.as_str().into();
             }
-            Unfit::Busy(_) => {}
         }
         body
     }
