@@ -95,12 +95,15 @@ impl Watched {
 
     /// Waits until the card says the state, and gives the milliseconds from the change in the service until then.
     fn becomes(&self, breaker: usize, state: &str, word: &str, color: &str) -> f64 {
-        wait_for(&format!("{} to be {state}", NAMES[breaker]), || {
-            match audit::word_and_color(&self.browser, breaker) {
-                found if found.0 == word => Ok(assert_eq!(found.1, color)),
-                found => Err(found),
-            }
-        });
+        let shown =
+            wait_for(&format!("{} to be {state}", NAMES[breaker]), || match audit::word_and_color(
+                &self.browser,
+                breaker,
+            ) {
+                shown if shown.0 == word => Ok(shown.1),
+                shown => Err(shown),
+            });
+        assert_eq!(shown, color);
         let seen = self.browser.run("return window.seen");
         let newest = |entry: &&Value| entry[0] == NAMES[breaker] && entry[1] == state;
         let seen = seen.as_array().expect("a list").iter().rfind(newest).expect("seen")[2].clone();
