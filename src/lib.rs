@@ -218,7 +218,7 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use registry::{Applied, ApplyError, Changes, Registry};
+pub use registry::{Applied, Changes, Registry};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};

@@ -856,7 +856,7 @@ impl<C: Clock> CircuitBreaker<C> {
         since(self.zero, now)
     }
 
-    /// Tells the observers; what one panics with is dropped.
+    /// Notes a change and tells the observers.
     ///
     /// `now` is the reading of the call that committed the change.
     #[cold]
@@ -864,6 +864,11 @@ impl<C: Clock> CircuitBreaker<C> {
         if self.observers.is_empty() && self.totals.is_none() && trace::IS_OFF {
             return;
         }
+        self.tell(&self.note(change, now));
+    }
+
+    /// Enters a change into the totals.
+    pub(crate) fn note(&self, change: &Change, now: u64) -> Transition {
         let Change { from, to, generation, cause, lapsed_at } = *change;
         let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
         let at = Duration::from_nanos(at);
@@ -871,9 +876,14 @@ impl<C: Clock> CircuitBreaker<C> {
         if let Some(totals) = &self.totals {
             totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
         }
-        trace::changed(&self.name, &transition);
+        transition
+    }
+
+    /// Tells the observers; what one panics with is dropped.
+    pub(crate) fn tell(&self, transition: &Transition) {
+        trace::changed(&self.name, transition);
         for observer in &self.observers {
-            contain(|| observer(&transition));
+            contain(|| observer(transition));
         }
     }
 }

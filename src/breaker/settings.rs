@@ -7,6 +7,7 @@ use crate::breaker::config::{Builder, Config, HalfOpen, OpenWait, Window, Window
 use crate::breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::event::Transition;
 
 /// What a breaker keeps as it was built.
 #[derive(Clone, Copy, Debug)]
@@ -176,16 +177,23 @@ impl<C: Clock> CircuitBreaker<C> {
     ///
     /// What happened before this call happens before what follows any call that is judged by the new settings.
     pub fn reconfigure<D: Clock>(&self, builder: &Builder<D>) -> Result<(), ConfigError> {
+        // Only now, with the turn given up, may an observer run.
+        self.take_on(builder)?.iter().for_each(|transition| self.tell(transition));
+        Ok(())
+    }
+
+    /// As [`reconfigure`](CircuitBreaker::reconfigure), but for telling the observers: it is for the caller to
+    /// [tell](CircuitBreaker::tell) them.
+    pub(crate) fn take_on<D: Clock>(
+        &self,
+        builder: &Builder<D>,
+    ) -> Result<Vec<Transition>, ConfigError> {
         let config = builder.validate_for(&self.built, self.engine.longest_run())?;
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| self.clock.now_nanos());
         let changes =
             self.engine.reconfigure(config, builder.given_seed(), &|| self.since_zero(now()));
-        // Only now, with the turn given up, may an observer run.
-        for change in changes {
-            self.publish(&change, now());
-        }
-        Ok(())
+        Ok(changes.iter().map(|change| self.note(change, now())).collect())
     }
 
     /// Whether [`reconfigure`](CircuitBreaker::reconfigure) would accept this builder. The answer never changes; it reads
