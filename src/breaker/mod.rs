@@ -525,7 +525,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Exact when every caller happens before it; otherwise each number may be a moment old.
     pub fn totals(&self) -> Option<Totals> {
         let totals = self.totals.as_ref()?;
-        let now = self.since_zero(self.clock.now_nanos());
+        let now = self.clock.now_nanos().wrapping_sub(self.zero);
         Some(totals.read(now, &|| {
             let word = self.engine.load();
             (self.engine.generation(word), word.state())
@@ -872,11 +872,12 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Enters a change into the totals.
     pub(crate) fn note(&self, change: &Change, now: u64) -> Transition {
         let Change { from, to, generation, cause, lapsed_at } = *change;
-        let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
-        let at = Duration::from_nanos(at);
+        let instant = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
+        let at = Duration::from_nanos(instant);
         let transition = Transition { from, to, generation, cause, at };
         if let Some(totals) = &self.totals {
-            totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
+            // The clock's own time: the engine's runs on where the clock was wrong at the build, and has an end.
+            totals.publish(&transition, instant.wrapping_sub(self.zero));
         }
         transition
     }
