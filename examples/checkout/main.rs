@@ -22,7 +22,7 @@
 //! | `shop.rs`, `later.rs` | a checkout and its fallbacks; what is put off until a dependency is back |
 //! | `line.rs`, `circuits.rs`, `circuits.toml` | what stands around a dependency; the registry, its file, and the pings |
 //! | `dependency.rs` | the dependencies: servers on loopback, with dials |
-//! | `service.rs`, `listener.rs` | the routes; connections that can do no harm |
+//! | `service.rs`, `routes.rs`, `listener.rs` | its life; the routes; connections that can do no harm |
 //! | `picture.rs`, `books.rs`, `page.html`, `EVENTS.md` | the live picture, its figures, the page, and the form between them |
 //! | `log.rs` | a log that stops no call, though nobody may read it |
 //! | `load.rs`, `demo.rs` | customers by the schedule; three phases and what must show in them |
@@ -53,6 +53,7 @@ mod load;
 mod log;
 mod options;
 mod picture;
+mod routes;
 mod service;
 mod shop;
 
