@@ -29,7 +29,7 @@ use tokio::time::{interval, timeout, MissedTickBehavior};
 use crate::books::{Books, Ended};
 use crate::circuits;
 use crate::dependency::Dial;
-use crate::line::Line;
+use crate::line::{Line, Patience};
 use crate::listener::Listener;
 use crate::picture::{Painter, EVERY};
 use crate::shop::{Refusal, Shop, Why};
@@ -57,13 +57,15 @@ pub(crate) struct Settings {
     pub(crate) config: PathBuf,
     /// How long a connection may be silent, and a request may take.
     pub(crate) stall: Duration,
+    pub(crate) patience: Patience,
     /// Who is told of each change of a circuit, with its name.
     pub(crate) log: Option<fn(&str, &Transition)>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { port: None, config: CIRCUITS.into(), stall: STALL, log: None }
+        let patience = Patience::default();
+        Settings { port: None, config: CIRCUITS.into(), stall: STALL, patience, log: None }
     }
 }
 
@@ -121,12 +123,12 @@ impl Service {
             )))
             .map_err(|error| explain_bind(settings.port, &error))?;
         let address = tcp.local_addr().map_err(|error| error.to_string())?;
-        let lines = circuits::open(&registry)?;
+        let lines = circuits::open(&registry, settings.patience.call)?;
         let checks = circuits::check(&registry, &lines)
             .map_err(|error| format!("cannot start the checks: {error}"))?;
         let (draws, events) = watch::channel(Event::default());
         let app = Arc::new(App {
-            shop: Shop::open(lines, places),
+            shop: Shop::open(lines, places, settings.patience.checkout),
             books,
             registry,
             config: settings.config,
