@@ -196,7 +196,8 @@ mod window;
 pub mod oracle;
 
 pub use breaker::{
-    Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Settings, Window,
+    Builder, CircuitBreaker, HalfOpen, HalfOpenKind, OpenWait, OpenWaitKind, OwnedPermit, Permit,
+    Settings, Window, WindowKind,
 };
 pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};

@@ -22,6 +22,7 @@ use crate::window::counts::Kind;
 #[cfg(test)]
 mod bounds;
 pub(crate) mod cell;
+pub(crate) mod choices;
 pub(crate) mod config;
 #[cfg(test)]
 mod costs;
@@ -33,7 +34,8 @@ pub(crate) mod rules;
 mod settings;
 pub(crate) mod state;
 
-pub use self::config::{Builder, HalfOpen, OpenWait, Window};
+pub use self::choices::{HalfOpen, HalfOpenKind, OpenWait, OpenWaitKind, Window, WindowKind};
+pub use self::config::Builder;
 pub use self::permit::{OwnedPermit, Permit};
 pub use self::settings::Settings;
 

@@ -20,14 +20,16 @@ pub(crate) struct Built {
 /// [`reconfigure`](CircuitBreaker::reconfigure).
 ///
 /// As they were set, each ready to be given to a [`Builder`] again: defaults are filled in, rates and jitter are whole
-/// parts per million, a time window says its buckets.
+/// parts per million, a time window says its buckets. What stands in a window, a wait, or the way through half-open,
+/// their `kind()` says.
 ///
 /// ```
-/// use failfast::{CircuitBreaker, HalfOpen, Window};
+/// use failfast::{CircuitBreaker, HalfOpen, Window, WindowKind};
 ///
 /// let breaker = CircuitBreaker::builder().window(Window::count(50)).build()?;
 /// let settings = breaker.settings();
 /// assert_eq!(settings.window, Window::count(50));
+/// assert_eq!(settings.window.kind(), WindowKind::Count { size: 50 });
 /// assert_eq!((settings.failure_rate, settings.min_calls), (Some(0.5), 20));
 /// assert_eq!(settings.half_open, HalfOpen::probes(3));
 /// # Ok::<(), failfast::ConfigError>(())

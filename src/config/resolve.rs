@@ -9,7 +9,8 @@ use super::chain::{Link, Resolver, BREAKERS, DEFAULT, TEMPLATES};
 use super::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule};
 use super::error::{InvalidConfig, Refusal};
 use super::{time, Config};
-use crate::breaker::config::{validate_time, HalfOpenKind, WindowKind};
+use crate::breaker::choices::Span;
+use crate::breaker::config::{validate_time, HalfOpenKind};
 use crate::breaker::Window;
 use crate::bulkhead::Bulkhead;
 use crate::error::ConfigError;
@@ -174,12 +175,10 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
     let as_built = || error.given().to_owned();
     match error.field() {
         "rules" => (Vec::new(), "no rule".to_owned()),
-        "window" => match whole.window.map(|window| window.kind) {
-            Some(WindowKind::Count(size)) => (vec!["window", "count"], size.to_string()),
-            Some(WindowKind::Time(length)) => (vec!["window", "time"], quoted(length)),
-            Some(WindowKind::Consecutive(limit)) => {
-                (vec!["window", "consecutive"], limit.to_string())
-            }
+        "window" => match whole.window.map(|window| window.span) {
+            Some(Span::Count(size)) => (vec!["window", "count"], size.to_string()),
+            Some(Span::Time(length)) => (vec!["window", "time"], quoted(length)),
+            Some(Span::Consecutive(limit)) => (vec!["window", "consecutive"], limit.to_string()),
             None => (vec!["window"], as_built()),
         },
         "buckets" => {
