@@ -147,13 +147,14 @@ pub(crate) fn reload(registry: &Registry, file: &Path) -> Result<Value, Unfit> {
 }
 
 /// Starts the dependencies, each behind the breaker of its name.
-pub(crate) fn open(registry: &Registry) -> Result<[Line; 4], String> {
+pub(crate) fn open(registry: &Registry, timeout: Duration) -> Result<[Line; 4], String> {
     let line = |trade: Trade| -> Result<Line, String> {
         let name = trade.name;
         let dependency = Dependency::start(name, None, trade.answer)
             .map_err(|error| format!("cannot start {name}: {error}"))?;
         let breaker = registry.breaker(name).map_err(|error| format!("{name}: {error}"))?;
-        Line::to(dependency, trade.is_required, breaker).map_err(|error| format!("{name}: {error}"))
+        Line::to(dependency, trade.is_required, breaker, timeout)
+            .map_err(|error| format!("{name}: {error}"))
     };
     let [payment, inventory, shipping, notification] = TRADES.map(line);
     Ok([payment?, inventory?, shipping?, notification?])

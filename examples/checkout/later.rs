@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use failfast::Deadline;
 
-use crate::line::{Line, TIMEOUT};
+use crate::line::Line;
 
 /// A service that is down for long must not take all memory; a real shop would have this on disk.
 pub(crate) const ROOM: usize = 10_000;
@@ -138,7 +138,7 @@ impl Shared {
         let Some(path) = self.queue().errands[at].front().cloned() else {
             return false;
         };
-        let is_done = line.ask(&path, &Deadline::after(TIMEOUT)).is_ok();
+        let is_done = line.ask(&path, &Deadline::after(line.timeout)).is_ok();
         if is_done {
             // Others add at the other end.
             let mut queue = self.queue();

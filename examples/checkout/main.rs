@@ -38,7 +38,8 @@
 //! Ctrl-C and SIGTERM end it: first the answers under way, two seconds at most, then what was put off, five at most. What
 //! is lost after that it says.
 //!
-//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
+//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run; 3 if one did
+//! not hold and the machine was so busy that nothing follows.
 
 #![forbid(unsafe_code)]
 
@@ -53,6 +54,8 @@ mod load;
 mod log;
 mod options;
 mod picture;
+#[path = "../outage/pulse.rs"]
+mod pulse;
 mod routes;
 mod service;
 mod shop;
@@ -65,7 +68,8 @@ use std::time::{Duration, Instant};
 
 use crate::log::Log;
 use crate::options::{Options, USAGE};
-use crate::service::{Service, Settings, ERRANDS};
+use crate::pulse::Pulse;
+use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
 
 /// How long the last lines of the log may take: longer, and nobody reads it.
@@ -85,13 +89,20 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let pulse = options.demo.then(Pulse::feel);
     match run(options) {
         Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
         Ok(broken) => {
             for claim in broken {
                 complain(&format!("did not hold: {claim}"));
             }
-            ExitCode::from(1)
+            match pulse.map(Pulse::read).filter(|beats| !beats.are_steady()) {
+                None => ExitCode::from(1),
+                Some(beats) => {
+                    complain(&format!("no verdict, the machine is too busy: {beats}"));
+                    ExitCode::from(3)
+                }
+            }
         }
         Err(complaint) => {
             complain(&complaint);
@@ -136,7 +147,8 @@ fn run(options: Options) -> Result<Vec<String>, String> {
     service.wait_until_asked_to_end();
     let waiting = service.app.shop.later.tally().waiting;
     if waiting > 0 {
-        log.say(format!("checkout: {waiting} errands are left to do, for at most {ERRANDS:?}"));
+        let most = service.errands;
+        log.say(format!("checkout: {waiting} errands are left to do, for at most {most:?}"));
     }
     let before = service.app.shop.later.tally().lost;
     let lost = service.end().lost - before;

@@ -14,7 +14,7 @@ use serde_json::{json, Value};
 use crate::books::{milliseconds, Counts, LOOKS_BACK};
 use crate::circuits;
 use crate::later;
-use crate::line::{Line, TIMEOUT};
+use crate::line::Line;
 use crate::service::App;
 
 /// How often it is drawn.
@@ -145,7 +145,7 @@ fn line(app: &App, line: &Line, health: &Health, totals: &Totals) -> Value {
             "in_use": pool.in_use(),
             "threads": pool.threads(),
             "queue": pool.queue(),
-            "timeout_ms": TIMEOUT.as_millis() as u64,
+            "timeout_ms": line.timeout.as_millis() as u64,
         },
         "breaker": {
             "state": snapshot.state,

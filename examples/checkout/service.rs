@@ -18,6 +18,7 @@ use tokio::time::{interval, timeout, MissedTickBehavior};
 use crate::books::Books;
 use crate::circuits;
 use crate::later::Tally;
+use crate::line::Patience;
 use crate::listener::Listener;
 use crate::log::Log;
 use crate::picture::{in_words, Painter, EVERY};
@@ -34,7 +35,7 @@ const STALL: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// And then for what was put off: as long as a circuit is open, so that what is well again is asked once more. Both are
 /// over before supervisors lose their patience, the quickest after ten seconds.
-pub(crate) const ERRANDS: Duration = Duration::from_secs(5);
+const ERRANDS: Duration = Duration::from_secs(5);
 
 /// What a service is told at its start.
 pub(crate) struct Settings {
@@ -44,13 +45,24 @@ pub(crate) struct Settings {
     pub(crate) config: PathBuf,
     /// How long a connection may be silent, and a request may take.
     pub(crate) stall: Duration,
+    pub(crate) patience: Patience,
+    /// How long what was put off may take when it ends.
+    pub(crate) errands: Duration,
     /// Where each change of a circuit is noted.
     pub(crate) log: Option<Log>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { port: None, config: CIRCUITS.into(), stall: STALL, log: None }
+        let patience = Patience::default();
+        Settings {
+            port: None,
+            config: CIRCUITS.into(),
+            stall: STALL,
+            patience,
+            errands: ERRANDS,
+            log: None,
+        }
     }
 }
 
@@ -74,6 +86,7 @@ pub(crate) struct Service {
     runtime: Option<Runtime>,
     stop: watch::Sender<bool>,
     served: Option<JoinHandle<()>>,
+    pub(crate) errands: Duration,
 }
 
 impl Service {
@@ -108,12 +121,12 @@ impl Service {
             )))
             .map_err(|error| explain_bind(settings.port, &error))?;
         let address = tcp.local_addr().map_err(|error| error.to_string())?;
-        let lines = circuits::open(&registry)?;
+        let lines = circuits::open(&registry, settings.patience.call)?;
         let checks = circuits::check(&registry, &lines)
             .map_err(|error| format!("cannot start the checks: {error}"))?;
         let (draws, events) = watch::channel(Event::default());
         let app = Arc::new(App {
-            shop: Shop::open(lines, places),
+            shop: Shop::open(lines, places, settings.patience.checkout),
             books,
             registry,
             config: settings.config,
@@ -132,7 +145,8 @@ impl Service {
                 let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
             })
         };
-        Ok(Service { address, app, runtime: Some(runtime), stop, served: Some(served) })
+        let (runtime, served, errands) = (Some(runtime), Some(served), settings.errands);
+        Ok(Service { address, app, runtime, stop, served, errands })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -149,7 +163,7 @@ impl Service {
     /// Waits for the answers that are under way, and then for what was put off; says what has become of that.
     pub(crate) fn end(&mut self) -> Tally {
         self.hang_up();
-        self.app.shop.later.finish(ERRANDS)
+        self.app.shop.later.finish(self.errands)
     }
 
     fn hang_up(&mut self) {
