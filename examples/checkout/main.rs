@@ -22,7 +22,7 @@
 //! | `shop.rs`, `later.rs` | a checkout and its fallbacks; what is put off until a dependency is back |
 //! | `line.rs`, `circuits.rs`, `circuits.toml` | what stands around a dependency; the registry, its file, and the pings |
 //! | `dependency.rs` | the dependencies: servers on loopback, with dials |
-//! | `service.rs`, `listener.rs` | the routes; connections that can do no harm |
+//! | `service.rs`, `routes.rs`, `listener.rs` | its life; the routes; connections that can do no harm |
 //! | `picture.rs`, `books.rs`, `page.html`, `EVENTS.md` | the live picture, its figures, the page, and the form between them |
 //! | `log.rs` | a log that stops no call, though nobody may read it |
 //! | `load.rs`, `demo.rs` | customers by the schedule; three phases and what must show in them |
@@ -56,6 +56,7 @@ mod options;
 mod picture;
 #[path = "../outage/pulse.rs"]
 mod pulse;
+mod routes;
 mod service;
 mod shop;
 
@@ -68,7 +69,7 @@ use std::time::{Duration, Instant};
 use crate::log::Log;
 use crate::options::{Options, USAGE};
 use crate::pulse::Pulse;
-use crate::service::{Service, Settings, ERRANDS};
+use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
 
 /// How long the last lines of the log may take: longer, and nobody reads it.
@@ -146,7 +147,8 @@ fn run(options: Options) -> Result<Vec<String>, String> {
     service.wait_until_asked_to_end();
     let waiting = service.app.shop.later.tally().waiting;
     if waiting > 0 {
-        log.say(format!("checkout: {waiting} errands are left to do, for at most {ERRANDS:?}"));
+        let most = service.errands;
+        log.say(format!("checkout: {waiting} errands are left to do, for at most {most:?}"));
     }
     let before = service.app.shop.later.tally().lost;
     let lost = service.end().lost - before;

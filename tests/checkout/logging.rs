@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::log::{Log, ROOM};
 use crate::service::{Service, Settings};
-use crate::stand::LONG;
+use crate::stand::{LONG, PATIENT};
 
 /// A pipe that is full until it is read: writing waits until the other end goes, or reads on.
 struct Pipe {
@@ -64,7 +64,7 @@ fn a_line_never_waits_and_those_left_out_are_counted_where_they_were() {
 fn a_log_that_nobody_reads_keeps_no_call_waiting() {
     let (pipe, _read, _text) = pipe();
     let log = Log::to(pipe);
-    let settings = Settings { log: Some(log), ..Settings::default() };
+    let settings = Settings { log: Some(log), patience: PATIENT, ..Settings::default() };
     let service = Service::start(settings).unwrap();
     let payment = &service.app.shop.lines[0].breaker;
     for _ in 0..2 * ROOM {

@@ -23,6 +23,8 @@ mod log;
 mod options;
 #[path = "../../examples/checkout/picture.rs"]
 mod picture;
+#[path = "../../examples/checkout/routes.rs"]
+mod routes;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/service.rs"]
 mod service;

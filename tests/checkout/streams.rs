@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use crate::service::{events, STREAMS};
+use crate::routes::events;
+use crate::service::STREAMS;
 use crate::stand::{wait_until, Events, Stand};
 
 /// Reads on until a picture is like that.
