@@ -29,9 +29,11 @@ use tokio::time::{interval, timeout, MissedTickBehavior};
 use crate::books::{Books, Ended};
 use crate::circuits;
 use crate::dependency::Dial;
+use crate::later::Tally;
 use crate::line::{Line, Patience};
 use crate::listener::Listener;
-use crate::picture::{Painter, EVERY};
+use crate::log::Log;
+use crate::picture::{in_words, Painter, EVERY};
 use crate::shop::{Refusal, Shop, Why};
 
 const PAGE: &str = include_str!("page.html");
@@ -48,6 +50,9 @@ pub(crate) const STREAMS: usize = 256;
 const STALL: Duration = Duration::from_secs(10);
 /// How long the service waits for answers that are under way when it stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// And then for what was put off: as long as a circuit is open, so that what is well again is asked once more. Both are
+/// over before supervisors lose their patience, the quickest after ten seconds.
+pub(crate) const ERRANDS: Duration = Duration::from_secs(5);
 
 /// What a service is told at its start.
 pub(crate) struct Settings {
@@ -58,8 +63,8 @@ pub(crate) struct Settings {
     /// How long a connection may be silent, and a request may take.
     pub(crate) stall: Duration,
     pub(crate) patience: Patience,
-    /// Who is told of each change of a circuit, with its name.
-    pub(crate) log: Option<fn(&str, &Transition)>,
+    /// Where each change of a circuit is noted.
+    pub(crate) log: Option<Log>,
 }
 
 impl Default for Settings {
@@ -102,7 +107,7 @@ impl Service {
         let registry = Registry::from_config(config).map_err(|error| error.to_string())?;
         let registry = Arc::new(registry);
         if let Some(log) = settings.log {
-            registry.on_transition(log);
+            registry.on_transition(move |name, change| log.say(line_of(name, change)));
         }
         let places = registry
             .bulkhead(circuits::BULKHEAD)
@@ -160,10 +165,14 @@ impl Service {
             runtime.block_on(asked_to_end());
         }
     }
-}
 
-impl Drop for Service {
-    fn drop(&mut self) {
+    /// Waits for the answers that are under way, and then for what was put off; says what has become of that.
+    pub(crate) fn end(&mut self) -> Tally {
+        self.hang_up();
+        self.app.shop.later.finish(ERRANDS)
+    }
+
+    fn hang_up(&mut self) {
         self.stop.send_replace(true);
         let (Some(runtime), Some(served)) = (self.runtime.take(), self.served.take()) else {
             return;
@@ -172,6 +181,16 @@ impl Drop for Service {
         let _ = runtime.block_on(async { timeout(FAREWELL, served).await });
         runtime.shutdown_timeout(FAREWELL);
     }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+fn line_of(name: &str, change: &Transition) -> String {
+    format!("{name}: {} -> {} ({})", change.from, change.to, in_words(&change.cause))
 }
 
 /// Where the system gives no signals it runs until it is killed.

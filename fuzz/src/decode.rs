@@ -9,8 +9,8 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use failfast::{HalfOpen, OpenWait, Outcome};
 
 use crate::crew::Lane;
-use crate::drive::{Kind, Move, Op, Part, Settings, Watch};
 use crate::inputs::{AnyWindow, Input, DAY};
+use crate::plan::{Kind, Move, Op, Part, Settings, Watch};
 use crate::subject::{Control, Finish, Hold};
 
 /// Deadlines are whole multiples of this.

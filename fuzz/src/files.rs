@@ -1,8 +1,8 @@
 //! Any text as a configuration, in each of the formats.
 
-use failfast::config::{Config, FileError};
+use failfast::config::{Config, InvalidConfig};
 
-type Read = fn(&str) -> Result<Config, FileError>;
+type Read = fn(&str) -> Result<Config, InvalidConfig>;
 
 const FORMATS: [(&str, Read); 3] =
     [("TOML", Config::from_toml), ("JSON", Config::from_json), ("YAML", Config::from_yaml)];
@@ -39,7 +39,7 @@ fn check_accepted(config: &Config, format: &str) {
     assert_eq!(Config::from_yaml(&json).as_ref(), Ok(config), "{format}, as YAML:\n{json}");
 }
 
-fn check_refused(error: &FileError, text: &str, format: &str) {
+fn check_refused(error: &InvalidConfig, text: &str, format: &str) {
     let message = error.to_string();
     assert!(!message.contains(char::is_control), "{format}: not one line of text: {message:?}");
     assert!(!error.given().is_empty() && !error.allowed().is_empty(), "{format}: {message}");

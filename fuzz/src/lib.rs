@@ -18,6 +18,8 @@ mod files;
 mod inputs;
 #[path = "../../tests/it/ledger.rs"]
 mod ledger;
+#[path = "../../tests/it/plan.rs"]
+mod plan;
 #[path = "../../tests/it/subject.rs"]
 mod subject;
 
@@ -38,7 +40,7 @@ pub fn breaker_ops(data: &[u8]) {
     let Ok((watch, totals)) = decode::watch_and_totals(&mut bytes) else {
         return;
     };
-    let settings = drive::Settings { totals, ..settings };
+    let settings = plan::Settings { totals, ..settings };
     let ops = decode::until_spent(&mut bytes, decode::op);
     drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
 }
@@ -52,8 +54,8 @@ pub fn windows(data: &[u8]) {
     let Ok((watch, totals)) = decode::watch_and_totals(&mut bytes) else {
         return;
     };
-    let settings = drive::Settings { totals, ..settings };
-    let mut ops = vec![drive::Op::Control(subject::Control::MetricsOnly)];
+    let settings = plan::Settings { totals, ..settings };
+    let mut ops = vec![plan::Op::Control(subject::Control::MetricsOnly)];
     ops.extend(decode::until_spent(&mut bytes, decode::window_op));
     drive::<Breaker, Oracle<ManualClock>>(&settings, &ops, watch);
 }

@@ -22,6 +22,7 @@ use crate::window::counts::Kind;
 #[cfg(test)]
 mod bounds;
 pub(crate) mod cell;
+pub(crate) mod choices;
 pub(crate) mod config;
 #[cfg(test)]
 mod costs;
@@ -33,7 +34,8 @@ pub(crate) mod rules;
 mod settings;
 pub(crate) mod state;
 
-pub use self::config::{Builder, HalfOpen, OpenWait, Window};
+pub use self::choices::{HalfOpen, HalfOpenKind, OpenWait, OpenWaitKind, Window, WindowKind};
+pub use self::config::Builder;
 pub use self::permit::{OwnedPermit, Permit};
 pub use self::settings::Settings;
 
@@ -523,7 +525,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// Exact when every caller happens before it; otherwise each number may be a moment old.
     pub fn totals(&self) -> Option<Totals> {
         let totals = self.totals.as_ref()?;
-        let now = self.since_zero(self.clock.now_nanos());
+        let now = self.clock.now_nanos().wrapping_sub(self.zero);
         Some(totals.read(now, &|| {
             let word = self.engine.load();
             (self.engine.generation(word), word.state())
@@ -856,7 +858,7 @@ impl<C: Clock> CircuitBreaker<C> {
         since(self.zero, now)
     }
 
-    /// Tells the observers; what one panics with is dropped.
+    /// Notes a change and tells the observers.
     ///
     /// `now` is the reading of the call that committed the change.
     #[cold]
@@ -864,16 +866,27 @@ impl<C: Clock> CircuitBreaker<C> {
         if self.observers.is_empty() && self.totals.is_none() && trace::IS_OFF {
             return;
         }
+        self.tell(&self.note(change, now));
+    }
+
+    /// Enters a change into the totals.
+    pub(crate) fn note(&self, change: &Change, now: u64) -> Transition {
         let Change { from, to, generation, cause, lapsed_at } = *change;
-        let at = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
-        let at = Duration::from_nanos(at);
+        let instant = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
+        let at = Duration::from_nanos(instant);
         let transition = Transition { from, to, generation, cause, at };
         if let Some(totals) = &self.totals {
-            totals.publish(&transition, lapsed_at.unwrap_or_else(|| self.since_zero(now)));
+            // The clock's own time: the engine's runs on where the clock was wrong at the build, and has an end.
+            totals.publish(&transition, instant.wrapping_sub(self.zero));
         }
-        trace::changed(&self.name, &transition);
+        transition
+    }
+
+    /// Tells the observers; what one panics with is dropped.
+    pub(crate) fn tell(&self, transition: &Transition) {
+        trace::changed(&self.name, transition);
         for observer in &self.observers {
-            contain(|| observer(&transition));
+            contain(|| observer(transition));
         }
     }
 }

@@ -144,7 +144,7 @@ impl Tally {
 
     // ===== transitions =====
 
-    /// Adds a transition that this thread has committed at `at` nanoseconds since the breaker's zero.
+    /// Adds a transition that this thread has committed at `at` nanoseconds of the clock since the build, modulo 2^64.
     ///
     /// Wait-free: a fixed number of additions.
     pub(crate) fn publish(&self, transition: &Transition, at: u64) {
@@ -216,7 +216,8 @@ impl Tally {
         self.history.all()
     }
 
-    /// A reading at `now` nanoseconds since the breaker's zero; `current` reads the generation and its state.
+    /// A reading at `now` nanoseconds of the clock since the build, modulo 2^64; `current` reads the generation and its
+    /// state.
     ///
     /// Wait-free: it looks again a bounded number of times.
     pub(crate) fn read(&self, now: u64, current: &dyn Fn() -> (u64, State)) -> Totals {
@@ -296,7 +297,7 @@ impl Tally {
         Some(core::array::from_fn(|state| {
             // As if the present state were left now.
             let spent = spent[state].wrapping_add(if state == current { now } else { 0 });
-            // Less than nothing on a clock that has stepped back.
+            // Less than nothing on a clock that has stepped back, or more than 292 years.
             u64::try_from(spent as i64).unwrap_or(0)
         }))
     }

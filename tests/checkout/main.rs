@@ -16,6 +16,8 @@ mod listener;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/load.rs"]
 mod load;
+#[path = "../../examples/checkout/log.rs"]
+mod log;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/options.rs"]
 mod options;
@@ -30,7 +32,9 @@ mod shop;
 mod arguments;
 mod dials;
 mod fallbacks;
+mod farewell;
 mod guests;
+mod logging;
 mod outage;
 mod settings;
 #[cfg(target_os = "linux")]

@@ -18,8 +18,9 @@ const STATES: [State; 6] = [
     State::MetricsOnly,
 ];
 
-#[derive(Default)]
 pub(crate) struct Ledger {
+    /// The instant of the build.
+    start: Duration,
     permitted: u64,
     refused: u64,
     succeeded: u64,
@@ -29,9 +30,26 @@ pub(crate) struct Ledger {
     /// Of permits that were let go: a failure, an ignored outcome or a stale one, which nobody was told.
     untold: u64,
     pub(crate) transitions: Vec<Transition>,
+    /// The longest time that was shown of each state.
+    shown: [Duration; STATES.len()],
 }
 
 impl Ledger {
+    pub(crate) fn new(start: Duration) -> Self {
+        Ledger {
+            start,
+            permitted: 0,
+            refused: 0,
+            succeeded: 0,
+            failed: 0,
+            ignored: 0,
+            stale: 0,
+            untold: 0,
+            transitions: Vec::new(),
+            shown: [Duration::ZERO; STATES.len()],
+        }
+    }
+
     pub(crate) fn acquired(&mut self, granted: bool) {
         *if granted { &mut self.permitted } else { &mut self.refused } += 1;
     }
@@ -61,8 +79,8 @@ impl Ledger {
         } += 1;
     }
 
-    /// `age` is the time since the build, where the clock has only moved on.
-    pub(crate) fn check(&self, totals: &Totals, history: &[Transition], age: Option<Duration>) {
+    /// Compares a reading at `now`.
+    pub(crate) fn check(&mut self, totals: &Totals, history: &[Transition], now: Duration) {
         let Totals { permitted, refused, succeeded, failed, ignored, stale, .. } = *totals;
         let told = self.succeeded + self.failed + self.ignored + self.stale;
         let over = succeeded + failed + ignored + stale;
@@ -75,14 +93,31 @@ impl Ledger {
             assert!((least..=least + self.untold).contains(&shown), "{totals:?}");
         }
         self.check_transitions(totals);
-        if let Some(age) = age {
-            let spent: Duration = STATES.into_iter().map(|state| totals.time_in(state)).sum();
-            // A lease that ran out counts from when it did: who has read in between was shown that time as half-open.
-            let shown_twice = totals.probes_lost > 0 && spent > age;
-            assert!(spent == age || shown_twice, "{spent:?} of {age:?} went by: {totals:?}");
-        }
+        self.check_times(totals, now);
         let first = self.transitions.len().saturating_sub(HISTORY);
         assert_eq!(history, &self.transitions[first..], "the history is the last of them");
+    }
+
+    /// The instants at which a state was left, the present one now, less those at which it was entered.
+    ///
+    /// A clock that steps back takes nothing away of what was shown. Nanoseconds are counted modulo 2^64, and what is
+    /// then 2^63 or more is less than nothing.
+    fn check_times(&mut self, totals: &Totals, now: Duration) {
+        let (mut state, mut since) = (State::Closed, self.start);
+        let mut spent = [0; STATES.len()];
+        let mut spend = |state: State, since: Duration, until: Duration| {
+            spent[state as usize] += until.as_nanos() as i128 - since.as_nanos() as i128;
+        };
+        for transition in &self.transitions {
+            spend(state, since, transition.at);
+            (state, since) = (transition.to, transition.at);
+        }
+        spend(state, since, now);
+        for ((state, spent), shown) in STATES.into_iter().zip(spent).zip(&mut self.shown) {
+            let spent = u64::try_from(spent as i64).unwrap_or(0);
+            *shown = Duration::from_nanos(spent).max(*shown);
+            assert_eq!(totals.time_in(state), *shown, "{state:?} at {now:?}: {totals:?}");
+        }
     }
 
     fn check_transitions(&self, totals: &Totals) {

@@ -8,6 +8,7 @@ mod inputs;
 mod ledger;
 mod memory;
 mod pins;
+mod plan;
 mod properties;
 mod reconfigure;
 mod scenario;

@@ -25,8 +25,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::crew::{on_lane, Lane};
-use crate::drive::{drive, Kind, Op, Settings, Watch};
+use crate::drive::drive;
 use crate::inputs::check_builder;
+use crate::plan::{Kind, Op, Settings, Watch};
 use crate::strategies::{inputs, proptest_config, sequences, settings, short_times, watches};
 use crate::subject::{Breaker, Control, Finish, Hold, Subject};
 

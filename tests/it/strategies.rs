@@ -9,8 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::crew::Lane;
-use crate::drive::{Kind, Move, Op, Part, Settings, Watch};
 use crate::inputs::{AnyWindow, Input, DAY};
+use crate::plan::{Kind, Move, Op, Part, Settings, Watch};
 use crate::subject::{Control, Finish, Hold};
 
 /// Deadlines are whole multiples of this: instants around it are where rounding shows.

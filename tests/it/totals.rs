@@ -198,6 +198,38 @@ fn times_are_those_between_the_transitions() {
     assert_eq!(closed, 110, "the time that came twice counts twice");
 }
 
+/// The breaker's own time has an end, and runs on where the clock was wrong at the build; the times shown do neither.
+#[test]
+fn times_are_those_of_the_clock_up_to_its_last_instant() {
+    let clock = ManualClock::new();
+    let spent = |breaker: &CircuitBreaker<ManualClock>| {
+        [State::Closed, State::Open].map(|state| totals(breaker).time_in(state))
+    };
+    clock.set(Duration::from_nanos(u64::MAX) - 3 * SECOND);
+    let breaker = build(builder(&clock));
+    clock.advance(SECOND);
+    breaker.trip();
+    clock.advance(5 * SECOND);
+    assert_eq!(spent(&breaker), [SECOND, 2 * SECOND], "it stands at its last instant");
+    breaker.reset();
+    assert_eq!(spent(&breaker), [SECOND, 2 * SECOND]);
+
+    let years = 365 * 24 * 60 * 60 * SECOND;
+    clock.set(10 * years);
+    let breaker = build(builder(&clock));
+    clock.set(SECOND);
+    assert_eq!(spent(&breaker), [Duration::ZERO; 2], "it was wrong by ten years");
+    clock.set(10 * years + SECOND);
+    assert_eq!(spent(&breaker), [SECOND, Duration::ZERO], "it has caught up");
+
+    for (age, shown) in [(292 * years, 292 * years), (293 * years, Duration::ZERO)] {
+        clock.set(Duration::ZERO);
+        let breaker = build(builder(&clock));
+        clock.advance(age);
+        assert_eq!(spent(&breaker), [shown, Duration::ZERO]);
+    }
+}
+
 #[test]
 fn totals_are_data_under_stable_names() {
     let clock = ManualClock::new();

@@ -227,11 +227,10 @@ fn a_check_may_use_its_registry() {
     let registry = Arc::new(registry().0);
     let weak = Arc::downgrade(&registry);
     registry
-        .check("nosy", SHORT, move || {
+        .check("nosy", LONG, move || {
             let registry = weak.upgrade().expect("it is in use");
             registry.breaker("payment").unwrap();
             registry.check("other", LONG, passes).unwrap();
-            // Waits for itself, within its own limit.
             registry.run_checks();
             registry.remove_check("nosy");
             passes()
@@ -241,13 +240,46 @@ fn a_check_may_use_its_registry() {
     while registry.health().checks.len() != 1 || registry.health().checks[0].running {
         thread::yield_now();
     }
-    assert_eq!(status(&registry, "other").name, "other");
+    assert_eq!(status(&registry, "other").status, CheckStatus::NeverRan, "a check starts none");
     assert!(registry.find_breaker("payment").is_some());
 }
 
 // ===== in the background =====
 
 /// A check that hands over a token each time it runs.
+#[test]
+fn a_check_that_runs_the_checks_is_told_at_once_how_they_are() {
+    let (registry, _) = registry();
+    let registry = Arc::new(registry);
+    let (waits, begun, answer) = prompted();
+    registry.check("waits", LONG, waits).unwrap();
+    // Two of them: each would wait for the other too.
+    let (tell, told) = mpsc::channel();
+    for name in ["nested-a", "nested-b"] {
+        let (weak, tell) = (Arc::downgrade(&registry), tell.clone());
+        let asks = move || -> Answer {
+            let checks = weak.upgrade().expect("it is in use").run_checks();
+            let seen = checks.into_iter().map(|check| (check.name, check.running));
+            tell.send(seen.collect::<Vec<_>>()).map_err(|error| error.to_string())
+        };
+        registry.check(name, LONG, asks).unwrap();
+    }
+    let runner = thread::spawn({
+        let registry = Arc::clone(&registry);
+        move || registry.run_checks()
+    });
+    begun.recv().unwrap();
+    for own in told.iter().take(2) {
+        assert_eq!(own.len(), 3);
+        assert!(own.contains(&("waits".to_owned(), true)), "nobody waited for it: {own:?}");
+    }
+    answer.send(Ok(())).unwrap();
+    let checks = runner.join().unwrap();
+    assert!(checks.iter().all(|check| check.status == CheckStatus::Passed), "{checks:?}");
+    // Each was run once: by the outer call.
+    assert!(begun.try_recv().is_err() && told.try_recv().is_err());
+}
+
 fn rendezvous() -> (impl Fn() -> Answer, Receiver<()>) {
     let (tell, told): (SyncSender<()>, _) = mpsc::sync_channel(0);
     (move || tell.send(()).map_err(|gone| gone.to_string()), told)
