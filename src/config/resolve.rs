@@ -172,9 +172,7 @@ fn whole(chain: &[Link<'_>]) -> BreakerConfig {
 
 /// The same, if it is allowed.
 fn check_whole(chain: &[Link<'_>]) -> Result<BreakerConfig, Refusal> {
-    let mut whole =
-        chain.iter().fold(BreakerConfig::default(), |whole, link| whole.over(link.entry));
-    whole.template = None;
+    let whole = whole(chain);
     match whole.to_builder().validate() {
         Ok(_) => Ok(whole),
         Err(error) => Err(refusal(chain, &whole, &error)),
@@ -202,7 +200,7 @@ fn refusal(chain: &[Link<'_>], whole: &BreakerConfig, error: &ConfigError) -> Re
     let mut path = vec![link.section, link.name];
     path.extend(keys);
     let mut allowed = error.allowed().to_owned();
-    if link.section != chain[0].section || link.name != chain[0].name {
+    if link.section != chain[0].section {
         let whose = Refusal::new(&[chain[0].section, chain[0].name], "", "");
         allowed = format!("{allowed} (in {})", FileError::from(whose).key());
     }
@@ -314,8 +312,6 @@ fn check_rate_limit(name: &str, rate_limit: &RateLimitConfig) -> Result<(), Refu
     };
     let (key, given) = match error.field() {
         "period" => ("per", format!("{:?}", time::format(per))),
-        // Left out, it is as many as the calls.
-        "burst" if burst.is_none() => ("calls", error.given().to_owned()),
         field => (field, error.given().to_owned()),
     };
     Err(Refusal::new(&["rate_limits", name, key], given, error.allowed()))
