@@ -99,13 +99,17 @@ fn timed(length: Duration, bytes: &mut Unstructured<'_>) -> Result<Kind> {
 
 fn open_wait(bytes: &mut Unstructured<'_>) -> Result<OpenWait> {
     let initial = short_time(bytes)?;
-    let wait = if bytes.arbitrary()? {
-        let factor = 1.0 + f64::from(bytes.arbitrary::<u8>()?) / 64.0;
-        OpenWait::exponential(initial, factor, initial + short_time(bytes)?)
-    } else {
-        OpenWait::fixed(initial)
+    let growth = maybe(bytes, |b| {
+        Ok((1.0 + f64::from(b.arbitrary::<u8>()?) / 64.0, initial + short_time(b)?))
+    })?;
+    let last: u8 = bytes.arbitrary()?;
+    let wait = match growth {
+        Some((factor, max)) => OpenWait::exponential(initial, factor, max),
+        // One in six of the fixed ones up to a year: beyond the steps back that clocks are known to make.
+        None if last >= 200 => OpenWait::fixed((initial * 1_000_000).min(DAY * 366)),
+        None => OpenWait::fixed(initial),
     };
-    Ok(wait.jitter(f64::from(bytes.int_in_range(0..=99_u8)?) / 100.0))
+    Ok(wait.jitter(f64::from(last % 100) / 100.0))
 }
 
 pub(crate) fn settings(bytes: &mut Unstructured<'_>) -> Result<Settings> {

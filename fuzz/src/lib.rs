@@ -18,10 +18,12 @@ mod files;
 mod inputs;
 #[path = "../../tests/it/ledger.rs"]
 mod ledger;
+mod meaning;
 #[path = "../../tests/it/plan.rs"]
 mod plan;
 #[path = "../../tests/it/subject.rs"]
 mod subject;
+mod written;
 
 use arbitrary::Unstructured;
 use failfast::clock::ManualClock;

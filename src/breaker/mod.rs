@@ -317,10 +317,28 @@ impl<C: Clock> CircuitBreaker<C> {
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, word: Word) -> Answer {
-        if self.totals.is_some() || trace::hears_refusals() {
+        if self.totals.is_some() {
+            return match word.is_closed() {
+                true => self.acquire_counted(word),
+                false => self.acquire_heard(word),
+            };
+        }
+        if trace::hears_refusals() {
             return self.acquire_heard(word);
         }
         self.answer(word)
+    }
+
+    /// The permit of a closed breaker that keeps totals: short for threads with a stripe.
+    #[inline(never)]
+    fn acquire_counted(&self, word: Word) -> Answer {
+        let seat = threads::seat_if_known();
+        match &self.totals {
+            Some(totals) if totals.add_own(seat, Count::Permitted) => {
+                Answer::granted(word, self.start())
+            }
+            _ => self.acquire_heard(word),
+        }
     }
 
     /// The same where it is counted or told.
@@ -726,16 +744,14 @@ impl<C: Clock> CircuitBreaker<C> {
         let seat = threads::seat_if_known();
         let (elapsed, now) = if grant.start == TALLIED && !self.engine.is_timed() {
             if self.engine.count_untimed(seat, grant.name) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+                return self.counted_warm(seat);
             }
             (None, None)
         } else {
             let now = self.clock.now_nanos();
             let elapsed = now.saturating_sub(grant.start);
             if !self.is_slow(elapsed) && self.engine.count_warm(seat, grant.name, now) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+                return self.counted_warm(seat);
             }
             (Some(elapsed), Some(now))
         };
@@ -767,9 +783,9 @@ impl<C: Clock> CircuitBreaker<C> {
     pub(crate) fn settle_timed(&self, grant: Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
             let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
-            if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+            let seat = threads::seat_if_known();
+            if self.engine.count_warm(seat, grant.name, now.unwrap_or(0)) {
+                return self.counted_warm(seat);
             }
             return self.settle_slow(grant, outcome, Some(elapsed), now);
         }
@@ -838,6 +854,15 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     // ===== totals =====
+
+    /// Counts a warm success: only a thread with a stripe has one.
+    #[inline]
+    fn counted_warm(&self, seat: usize) -> Recorded {
+        if let Some(totals) = &self.totals {
+            totals.add_own(seat, Count::Succeeded);
+        }
+        Recorded::Counted
+    }
 
     fn tally(&self, count: Count) {
         if let Some(totals) = &self.totals {

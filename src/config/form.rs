@@ -157,7 +157,6 @@ pub(super) fn allowed(key: &str) -> &'static str {
     match key {
         "calls" | "max_concurrent" => COUNT,
         "rate" => RATE,
-        "factor" => NUMBER,
         _ => time::ALLOWED,
     }
 }

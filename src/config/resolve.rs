@@ -144,7 +144,7 @@ fn refusal(chain: &[Link<'_>], whole: &BreakerConfig, error: &ConfigError) -> Re
     let mut path = vec![link.section, link.name];
     path.extend(keys);
     let mut allowed = error.allowed().to_owned();
-    if link.section != chain[0].section || link.name != chain[0].name {
+    if link.section != chain[0].section {
         let whose = Refusal::new(&[chain[0].section, chain[0].name], "", "");
         allowed = format!("{allowed} (in {})", InvalidConfig::from(whose).key());
     }
@@ -254,8 +254,6 @@ fn check_rate_limit(name: &str, rate_limit: &RateLimitConfig) -> Result<(), Refu
     };
     let (key, given) = match error.field() {
         "period" => ("per", format!("{:?}", time::format(per))),
-        // Left out, it is as many as the calls.
-        "burst" if burst.is_none() => ("calls", error.given().to_owned()),
         field => (field, error.given().to_owned()),
     };
     Err(Refusal::new(&["rate_limits", name, key], given, error.allowed()))

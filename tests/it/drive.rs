@@ -94,9 +94,10 @@ pub(crate) fn drive<L: Subject, R: Subject>(settings: &Settings, ops: &[Op], wat
                 right.control(control);
             }
             Op::Reconfigure(part, next) => {
-                current = next.for_one_built_as(settings, part, &current);
-                left.reconfigure(&current.builder(&clock)).expect("limits that fit");
-                right.reconfigure(&current.builder(&clock)).expect("limits that fit");
+                let had = current;
+                current = next.for_one_built_as(settings, part, &had);
+                left.reconfigure(&current.changes(&had, &clock)).expect("limits that fit");
+                right.reconfigure(&current.changes(&had, &clock)).expect("limits that fit");
             }
             Op::Clock(movement) => {
                 movement.apply(&clock, &current, reopens_at);

@@ -82,7 +82,7 @@ impl Input {
 }
 
 /// The settings that the table does not allow: each line names one and its range.
-fn settings_at_fault(input: &Input) -> Vec<&'static str> {
+pub(crate) fn settings_at_fault(input: &Input) -> Vec<&'static str> {
     let time_allowed = |time: Duration| (Duration::from_nanos(1)..=DAY * 366).contains(&time);
     let rate_allowed = |rate: f64| rate > 0.0 && rate <= 1.0 && (rate * 1e6).round() >= 1.0;
     let mut fields = Vec::new();

@@ -20,6 +20,19 @@ fn the_defaults_on_two_cores_take_less_than_four_kibibytes() {
 }
 
 #[test]
+fn totals_take_two_lines_a_stripe_and_a_history() {
+    let totals = |stripes| {
+        let lean = CircuitBreaker::builder().stripes(stripes);
+        let full = CircuitBreaker::builder().stripes(stripes).totals(true);
+        let [lean, full] = [lean, full].map(|b| b.build().unwrap().memory_footprint());
+        full - lean
+    };
+    assert_eq!(totals(16) - totals(8), 8 * 128);
+    // Sixteen slots of five words, and the words that transitions add to.
+    assert!((16 * 40 + 8 * 128..3 * 1024).contains(&totals(8)), "{}", totals(8));
+}
+
+#[test]
 fn the_table_of_the_performance_page_is_true() {
     let time = Window::time(Duration::from_secs(10));
     let rows = [

@@ -102,7 +102,19 @@ impl Settings {
         matches!(self.window, Kind::Time(..))
     }
 
+    /// For a breaker that has these limits already, but for some; the seed is given only if it is another.
+    pub(crate) fn changes(&self, had: &Settings, clock: &ManualClock) -> Builder<ManualClock> {
+        match self.jitter_seed == had.jitter_seed {
+            true => self.without_seed(clock),
+            false => self.builder(clock),
+        }
+    }
+
     pub(crate) fn builder(&self, clock: &ManualClock) -> Builder<ManualClock> {
+        self.without_seed(clock).jitter_seed(self.jitter_seed)
+    }
+
+    fn without_seed(&self, clock: &ManualClock) -> Builder<ManualClock> {
         let mut builder = CircuitBreaker::builder()
             .clock(clock.clone())
             .window(self.window.window())
@@ -110,7 +122,6 @@ impl Settings {
             .open_wait(self.open_wait)
             .half_open(self.half_open)
             .probe_timeout(self.probe_timeout)
-            .jitter_seed(self.jitter_seed)
             .stripes(self.stripes)
             .totals(self.totals);
         builder = match self.failure_rate {

@@ -158,6 +158,7 @@ fn a_success_after_failures_would_not_have_tripped() {
 fn probes_count_by_how_they_ended() {
     let clock = ManualClock::new();
     let breaker = build(builder(&clock));
+    assert_eq!(totals(&breaker).probe_success_rate(), None);
     breaker.half_open();
     report(&breaker, &[Outcome::Success, Outcome::Ignored]);
     assert_eq!(totals(&breaker).probe_success_rate(), Some(1.0));
@@ -292,9 +293,11 @@ fn metrics_only_says_how_often_it_would_have_tripped() {
     report(&breaker, &[Outcome::Failure; 4]);
     assert_eq!(totals(&breaker).would_have_tripped, 2, "four of ten");
     report(&breaker, &[Outcome::Failure]);
-    let totals = totals(&breaker);
-    assert_eq!((totals.would_have_tripped, totals.openings), (3, 0));
+    assert_eq!((totals(&breaker).would_have_tripped, totals(&breaker).openings), (3, 0));
     assert_eq!(breaker.state(), State::MetricsOnly);
+    breaker.metrics_only();
+    report(&breaker, &[Outcome::Failure; 4]);
+    assert_eq!(totals(&breaker).would_have_tripped, 4, "who begins anew would be closed");
 }
 
 #[test]

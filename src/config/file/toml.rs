@@ -14,7 +14,7 @@ pub(super) fn tree(text: &str) -> Result<Node<'_>, Refusal> {
         let offset = error.span().map_or(0, |span| span.start);
         malformed(text, lines.place(offset), "well-formed TOML", error.message())
     })?;
-    let value = table(root.into_inner(), &lines, 1)?;
+    let value = table(root.into_inner(), &lines, 2)?;
     Ok(Node { value, place: lines.place(0) })
 }
 

@@ -7,9 +7,7 @@ use core::fmt;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, Expected, MapAccess, Unexpected, Visitor};
 use serde::{forward_to_deserialize_any, Deserialize};
 
 use crate::config::error::{shortened, Place, Refusal};
@@ -195,9 +193,9 @@ impl<'de> Deserializer<'de> for &Node<'_> {
                     Err(Wrong::allowed(&visitor))
                 }
             }
-            Value::List(nodes) => visitor.visit_seq(Nodes(nodes.iter())),
             Value::Table(entries) => Entries::new(entries).and_then(|map| visitor.visit_map(map)),
-            Value::Other(_) => Err(Wrong::allowed(&visitor)),
+            // No setting is a list.
+            Value::List(_) | Value::Other(_) => Err(Wrong::allowed(&visitor)),
         };
         result.map_err(|wrong| self.refused(wrong))
     }
@@ -224,19 +222,6 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct enum identifier ignored_any
-    }
-}
-
-struct Nodes<'n, 't>(core::slice::Iter<'n, Node<'t>>);
-
-impl<'de> SeqAccess<'de> for Nodes<'_, '_> {
-    type Error = Wrong;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Wrong> {
-        self.0.next().map(|node| seed.deserialize(node)).transpose()
     }
 }
 

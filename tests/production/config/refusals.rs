@@ -123,6 +123,44 @@ fn roots_that_are_no_tables() {
     }
 }
 
+/// A table is found at its key, and so is a list: neither stands at one place.
+#[test]
+fn values_of_several_lines_are_found_at_their_keys() {
+    for (format, text, place) in [
+        (0, "[breakers.payment]\n\n min_calls = [\n1,\n2]", (3, 2)),
+        (0, "[breakers]\n payment = {\n}\nsearch = { window = { } }", (4, 12)),
+        (2, "breakers:\n payment:\n  min_calls:\n   - 1\n   - 2\n", (3, 3)),
+        (2, "breakers:\n payment:\n  window:\n   count: 1\n   time: 1s\n", (3, 3)),
+    ] {
+        let (name, read) = FORMATS[format];
+        let error = read(text).expect_err(text);
+        assert_eq!(
+            (error.line(), error.column()),
+            (Some(place.0), Some(place.1)),
+            "{name} {error}"
+        );
+    }
+}
+
+#[test]
+fn sixteen_levels_are_read_in_every_format() {
+    let nested = |keys: usize| {
+        let toml = format!("{}a = 1", "a.".repeat(keys - 1));
+        let json = format!("{}1{}", "{\"a\":".repeat(keys), "}".repeat(keys));
+        [toml, json.clone(), json]
+    };
+    for ((format, read), text) in FORMATS.into_iter().zip(nested(15)) {
+        assert_eq!(read(&text).unwrap_err().key(), "a", "{format}");
+    }
+    for ((format, read), text) in FORMATS.into_iter().zip(nested(16)) {
+        assert_eq!(read(&text).unwrap_err().allowed(), "at most 16 levels", "{format}");
+    }
+    let lists = format!("a = {}{}", "[".repeat(16), "]".repeat(16));
+    assert_eq!(Config::from_toml(&lists).unwrap_err().allowed(), "at most 16 levels");
+    let tables = format!("a = {}1{}", "{ a = ".repeat(15), " }".repeat(15));
+    assert_eq!(Config::from_toml(&tables).unwrap_err().allowed(), "at most 16 levels");
+}
+
 #[test]
 fn names_are_quoted_where_a_dot_would_mislead() {
     let error = Config::from_toml("[breakers.\"a.b\"]\nstripes = 0").unwrap_err();

@@ -1,7 +1,7 @@
 //! What an entry comes to over its templates, and whose fault it is where that is not allowed.
 
 use failfast::config::{BreakerConfig, Config, Rule};
-use failfast::{State, Window};
+use failfast::{HalfOpen, OpenWait, State, Window};
 
 fn entry() -> BreakerConfig {
     BreakerConfig::default()
@@ -120,6 +120,32 @@ fn the_template_is_named_that_has_the_wrong_value() {
     // Nobody uses this one.
     let config = Config::default().with_template("spare", entry().min_calls(0));
     refuses(&config, "templates.spare.min_calls", "0", "1 to 4294967295");
+}
+
+/// Of every key: without the check of everything the breaker is the first to meet the value.
+#[test]
+fn whose_value_it_is_is_said_of_every_key() {
+    let zero = std::time::Duration::ZERO;
+    for (wrong, key) in [
+        (entry().window(Window::count(0)), "window.count"),
+        (entry().failure_rate(0.0), "failure_rate"),
+        (entry().failure_count(0), "failure_count"),
+        (entry().consecutive_failures(0), "consecutive_failures"),
+        (entry().slow_call(zero, 0.5), "slow_call.limit"),
+        (entry().min_calls(0), "min_calls"),
+        (entry().open_wait(OpenWait::fixed(zero)), "open_wait"),
+        (entry().half_open(HalfOpen::probes(0)), "half_open.probes"),
+        (entry().probe_timeout(zero), "probe_timeout"),
+        (entry().stripes(0), "stripes"),
+    ] {
+        // The names say nothing of which is which.
+        let config = Config::default()
+            .with_template("payment", wrong)
+            .with_breaker("payment", entry().template("payment"));
+        let error = config.breaker("payment").unwrap_err();
+        assert_eq!(error.key(), format!("templates.payment.{key}"));
+        assert!(error.allowed().ends_with(" (in breakers.payment)"), "{error}");
+    }
 }
 
 #[test]

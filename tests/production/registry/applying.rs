@@ -142,6 +142,10 @@ fn a_refused_configuration_changes_nothing_anywhere() {
         (next().with_breaker("a", entry().stripes(2).totals(false)), "breakers.a.totals"),
         (next().with_breaker("lean", entry()), "breakers.lean.totals"),
         (
+            next().with_template("big", first.templates["big"].clone().totals(false)),
+            "templates.big.totals",
+        ),
+        (
             next().with_breaker("timed", first.breakers["timed"].clone().consecutive_failures(3)),
             "breakers.timed.consecutive_failures",
         ),
