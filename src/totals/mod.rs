@@ -44,7 +44,7 @@ pub(crate) use self::tally::{Count, Tally};
 /// Every number only grows, until it wraps at 2^64. At rest all are exact: the reader has synchronised with all callers,
 /// and `permitted` is the sum of `succeeded`, `failed`, `ignored`, `stale` and [`in_flight`](Totals::in_flight).
 /// While others call, each may be a moment old, and no part is shown without its whole: neither an outcome without its
-/// permit nor a slow call without its outcome.
+/// permit nor a slow call without its outcome, neither an opening without its transition nor a false one without it.
 ///
 /// They are calls, not the window: they count in every state, disabled ones too, and no control call empties them.
 ///

@@ -175,7 +175,8 @@ impl Tally {
     fn count_what_it_means(&self, transition: &Transition) {
         let changes = &*self.changes;
         let Transition { from, to, generation, cause, .. } = *transition;
-        let one_more = |word: &AtomicU64| word.fetch_add(1, Ordering::Relaxed);
+        // T1: behind the transition itself; and who has found the opening in the history has acquired its count (T3).
+        let one_more = |word: &AtomicU64| word.fetch_add(1, Ordering::Release);
         if let TransitionCause::ProbesLost { outstanding } = cause {
             changes.probes_lost.fetch_add(outstanding, Ordering::Relaxed);
         }
@@ -274,7 +275,7 @@ impl Tally {
     }
 
     /// Reads what the transitions have added; the times only if every transition was there, and none half.
-    fn read_changes(
+    pub(crate) fn read_changes(
         &self,
         totals: &mut Totals,
         now: u64,
@@ -284,12 +285,13 @@ impl Tally {
         let get = |word: &AtomicU64| word.load(Ordering::Relaxed);
         // T2: everything that the transitions which have ended have added.
         let ended = changes.ended.load(Ordering::Acquire);
+        // T1: no false opening without the opening, and none without its transition.
+        totals.false_positives = changes.false_positives.load(Ordering::Acquire);
+        totals.openings = changes.openings.load(Ordering::Acquire);
         totals.transitions =
             core::array::from_fn(|from| core::array::from_fn(|to| get(&changes.pairs[from][to])));
         totals.causes = core::array::from_fn(|kind| get(&changes.causes[kind]));
         totals.probes_lost = get(&changes.probes_lost);
-        totals.openings = get(&changes.openings);
-        totals.false_positives = get(&changes.false_positives);
         totals.would_have_tripped = get(&changes.would_have_tripped);
         let spent: [u64; STATES] = core::array::from_fn(|state| get(&changes.spent[state]));
         // T2: of whatever has added anything that was read, the beginning is seen.

@@ -17,6 +17,13 @@ pub(crate) const MODELS: &[Model] = &[
     Model::whole("totals::slow_probe_and_its_outcome", 100, slow_probe_and_its_outcome),
     Model::bounded("totals::two_without_a_stripe", 3, 2_000, two_without_a_stripe),
     Model::bounded("totals::reading_during_a_transition", 2, 44_000, reading_during_a_transition),
+    Model::bounded("totals::opening_and_its_transition", 2, 390, opening_and_its_transition),
+    Model::bounded(
+        "totals::false_opening_and_its_opening",
+        2,
+        7_200,
+        false_opening_and_its_opening,
+    ),
     Model::bounded("totals::two_trips_at_once", 2, 75, two_trips_at_once),
     Model::bounded("totals::two_rounds_lost_at_once", 2, 75, two_rounds_lost_at_once),
     Model::whole("totals::would_trip_twice", 80, would_trip_twice),
@@ -83,7 +90,7 @@ fn two_without_a_stripe() {
     assert_eq!((read(&tally).permitted, read(&tally).succeeded), (2, 2));
 }
 
-fn change(from: State, to: State, generation: u64) -> Transition {
+const fn change(from: State, to: State, generation: u64) -> Transition {
     Transition { from, to, generation, cause: TransitionCause::Control, at: Duration::ZERO }
 }
 
@@ -109,6 +116,38 @@ fn reading_during_a_transition() {
     let later = at_100(&shared);
     assert_eq!(later.transitions(State::Closed, State::Open), 1);
     assert_eq!(later.time_in(State::Open).as_nanos(), 90);
+}
+
+const TRIP: Transition = Transition {
+    cause: TransitionCause::FailureCount { failures: 1 },
+    ..change(State::Closed, State::Open, 1)
+};
+
+/// One look at what transitions have added, though one of them may be half added.
+fn look(tally: &Tally) -> Totals {
+    let mut totals = Totals::default();
+    tally.read_changes(&mut totals, 100, &|| (1, State::Open));
+    totals
+}
+
+/// Who sees an opening sees the transition.
+fn opening_and_its_transition() {
+    let (_, totals, _) = race(Tally::new(1), |tally| tally.publish(&TRIP, 10), look);
+    assert!(totals.openings <= totals.transitions(State::Closed, State::Open));
+}
+
+/// Who sees that an opening was false sees the opening. (If another thread has added that: the history brings it.)
+fn false_opening_and_its_opening() {
+    let closed = Transition {
+        cause: TransitionCause::ProbesSucceeded { calls: 1, failures: 0 },
+        ..change(State::HalfOpen, State::Closed, 3)
+    };
+    let there_and_back = move |tally: &Tally| {
+        tally.publish(&TRIP, 10);
+        tally.publish(&closed, 30);
+    };
+    let (_, totals, _) = race(Tally::new(1), there_and_back, look);
+    assert!(totals.false_positives <= totals.openings);
 }
 
 /// Two threads add transitions of one kind, in either order: both are there.
