@@ -332,13 +332,22 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The permit of a closed breaker that keeps totals: short for threads with a stripe.
     #[inline(never)]
     fn acquire_counted(&self, word: Word) -> Answer {
-        let seat = threads::seat_if_known();
+        // Before it is counted: a clock that panics grants nothing.
+        let start = self.start();
         match &self.totals {
-            Some(totals) if totals.add_own(seat, Count::Permitted) => {
-                Answer::granted(word, self.start())
+            Some(totals) if totals.add_own(threads::seat_if_known(), Count::Permitted) => {
+                Answer::granted(word, start)
             }
-            _ => self.acquire_heard(word),
+            _ => self.count_granted(word, start),
         }
+    }
+
+    /// The same for a thread without a stripe, or whose seat is not known yet.
+    #[cold]
+    #[inline(never)]
+    fn count_granted(&self, word: Word, start: u64) -> Answer {
+        self.tally(Count::Permitted);
+        Answer::granted(word, start)
     }
 
     /// The same where it is counted or told.
@@ -366,7 +375,8 @@ impl<C: Clock> CircuitBreaker<C> {
                 }
                 let mut heard = |change| self.publish(&change, now);
                 match self.engine.acquire(self.since_zero(now), &mut heard) {
-                    Ok(name) => Answer::granted(name, now),
+                    // Closed meanwhile: as in `start`, the last instant must not pass for `UNTIMED`.
+                    Ok(name) => Answer::granted(name, now.min(BUCKETED)),
                     Err(rejected) => Answer::refused(rejected),
                 }
             }

@@ -6,11 +6,12 @@
 //! 3. The history is the last sixteen of them.
 
 use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use failfast::clock::ManualClock;
+use failfast::clock::{Clock, ManualClock};
 use failfast::{
     Builder, CircuitBreaker, HalfOpen, OpenWait, Outcome, Recorded, State, Totals, Transition,
     TransitionCause, Window,
@@ -67,7 +68,7 @@ fn every_way_that_a_call_can_end_counts_once() {
         let slow = acquire();
         clock.advance(2 * SECOND);
         slow.success();
-        let panicked = std::panic::catch_unwind(|| {
+        let panicked = catch_unwind(|| {
             let _permit = breaker.try_acquire();
             panic!("of the call");
         });
@@ -197,6 +198,67 @@ fn times_are_those_between_the_transitions() {
     let [closed, open, half_open] = spent(states);
     assert!(closed >= 10 && open >= 17 && half_open >= 20);
     assert_eq!(closed, 110, "the time that came twice counts twice");
+}
+
+/// At its last instant, where the next reading resets the breaker that asks for the time.
+#[derive(Clone, Default)]
+struct Resetting(Arc<Mutex<Option<Arc<CircuitBreaker<Resetting>>>>>);
+
+impl Clock for Resetting {
+    fn now(&self) -> Duration {
+        let breaker = self.0.lock().unwrap().take();
+        if let Some(breaker) = breaker {
+            breaker.reset();
+        }
+        Duration::from_nanos(u64::MAX)
+    }
+}
+
+/// Panics where it is told to.
+#[derive(Clone, Default)]
+struct Fused(Arc<AtomicBool>);
+
+impl Clock for Fused {
+    fn now(&self) -> Duration {
+        assert!(!self.0.load(Ordering::Relaxed), "blown");
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn a_clock_that_panics_grants_no_permit_and_counts_none() {
+    let clock = Fused::default();
+    let builder = CircuitBreaker::builder().totals(true).clock(clock.clone());
+    let breaker = builder.slow_call(SECOND, 0.5).build().unwrap();
+    for is_warm in [false, true] {
+        clock.0.store(true, Ordering::Relaxed);
+        let asked = catch_unwind(AssertUnwindSafe(|| breaker.try_acquire().map(drop)));
+        assert!(asked.is_err(), "a slow-call rule asks for the time");
+        clock.0.store(false, Ordering::Relaxed);
+        assert_eq!(breaker.totals().unwrap().permitted, u64::from(is_warm));
+        breaker.try_acquire().expect("it is closed").failure();
+    }
+}
+
+/// As a thread finds it that another one overtakes between the state and the time. The last instant looked like the mark
+/// of a permit that nobody counts, and its success was not.
+#[test]
+fn a_breaker_that_closes_while_the_last_instant_is_read_counts_its_permit() {
+    for window in [Window::count(10), Window::time(10 * SECOND), Window::consecutive(5)] {
+        let clock = Resetting::default();
+        let builder = CircuitBreaker::builder().window(window).totals(true).clock(clock.clone());
+        let breaker = Arc::new(builder.build().unwrap());
+        breaker.half_open();
+        *clock.0.lock().unwrap() = Some(Arc::clone(&breaker));
+        let permit = breaker.try_acquire().expect("it is closed by now");
+        assert_eq!(breaker.state(), State::Closed);
+        for _ in 0..30 {
+            breaker.try_acquire().expect("it is closed").success();
+        }
+        assert_eq!(permit.success(), Recorded::Counted);
+        let totals = breaker.totals().unwrap();
+        assert_eq!((totals.succeeded, totals.in_flight()), (31, 0), "{window:?}");
+    }
 }
 
 /// The breaker's own time has an end, and runs on where the clock was wrong at the build; the times shown do neither.
@@ -503,7 +565,7 @@ proptest! {
             spent[index(state)] += transition.at - since;
             (state, since) = (transition.to, transition.at);
         }
-        spent[index(state)] += failfast::clock::Clock::now(&clock) - since;
+        spent[index(state)] += clock.now() - since;
         prop_assert_eq!(State::ALL.map(|state| totals.time_in(state)), spent);
         for from in State::ALL {
             for to in State::ALL {
