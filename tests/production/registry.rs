@@ -101,7 +101,9 @@ fn looking_for_a_thing_builds_none() {
 
     let built = registry.bulkhead("payment").unwrap();
     assert!(Arc::ptr_eq(&built, &registry.find_bulkhead("payment").unwrap()));
-    assert_eq!(registry.rate_limit("search").unwrap().burst(), 10);
+    let built = registry.rate_limit("search").unwrap();
+    assert_eq!(built.burst(), 10);
+    assert!(Arc::ptr_eq(&built, &registry.find_rate_limit("search").unwrap()));
     assert_eq!(registry.rate_limits()[0].0, "search");
 }
 
@@ -263,5 +265,6 @@ fn an_observer_that_applies_within_an_apply_is_refused_and_waits_for_nobody() {
     let next = breaker("payment", entry().min_calls(3));
     registry.apply(next.clone()).unwrap();
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [Err(ApplyError::Nested)]);
+    assert!(ApplyError::Nested.to_string().contains("by the very thread"));
     assert_eq!(registry.config(), next);
 }

@@ -75,6 +75,9 @@ fn files_that_can_not_be_read_are_refused_by_name() {
     refuses(&folder.0.join("nowhere.toml"), "No such file", allowed);
     refuses(&folder.file("latin.toml", b"# caf\xe9"), "not UTF-8, from byte 5 on", allowed);
     refuses(&folder.file("huge.json", vec![b' '; (16 << 20) + 1]), "a larger one", allowed);
+    let mut full = vec![b' '; 16 << 20];
+    full[..2].copy_from_slice(b"{}");
+    assert_eq!(Config::load(folder.file("full.json", full)), Ok(Config::default()));
     let inside = folder.0.join("folder.yaml");
     fs::create_dir(&inside).unwrap();
     refuses(&inside, "directory", allowed);
