@@ -10,7 +10,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use failfast::{CheckStatus, State};
+use failfast::clock::{Clock, ManualClock};
+use failfast::{CheckStatus, Registry, State};
 
 use super::{passes, registry, secs, status, wall, Answer, LONG};
 
@@ -288,6 +289,27 @@ fn a_runner_that_waits_for_its_next_round_ends_at_once() {
     let begun = Instant::now();
     drop(runner);
     assert!(begun.elapsed() < LONG / 2);
+}
+
+/// A clock that tells whether anybody still has it.
+#[derive(Clone)]
+struct Held(ManualClock, #[allow(dead_code, reason = "counted")] Arc<()>);
+
+impl Clock for Held {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+}
+
+#[test]
+fn the_thread_of_a_runner_is_gone_when_it_is_dropped() {
+    let held = Arc::new(());
+    let registry = Registry::with_clock(Held(ManualClock::new(), Arc::clone(&held)));
+    let runner = registry.run_checks_every(LONG).unwrap();
+    drop(registry);
+    assert!(Arc::strong_count(&held) > 1, "the runner goes on");
+    drop(runner);
+    assert_eq!(Arc::strong_count(&held), 1);
 }
 
 #[test]
