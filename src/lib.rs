@@ -196,7 +196,8 @@ mod window;
 pub mod oracle;
 
 pub use breaker::{
-    Builder, CircuitBreaker, HalfOpen, OpenWait, OwnedPermit, Permit, Settings, Window,
+    Builder, CircuitBreaker, HalfOpen, HalfOpenKind, OpenWait, OpenWaitKind, OwnedPermit, Permit,
+    Settings, Window, WindowKind,
 };
 pub use budget::RetryBudget;
 pub use bulkhead::{Bulkhead, BulkheadFull, BulkheadPermit, BulkheadReason, OwnedBulkheadPermit};
@@ -218,7 +219,7 @@ pub use pool::{IsolatedPool, PoolBuilder, PoolError, PoolTimeout, Shutdown, Stil
 pub use rate_limit::RateLimited;
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{RateLimit, RateLimitBuilder};
-pub use registry::{Applied, ApplyError, Changes, Registry};
+pub use registry::{Applied, Changes, Registry};
 pub use retry::{Again, RetryError, RetryStop};
 #[cfg(feature = "retry")]
 pub use retry::{Jitter, Retry, RetryBuilder};

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use failfast::clock::Clock;
 use failfast::policy::{Off, PolicyError};
-use failfast::{Builder, Bulkhead, CallError, CircuitBreaker, Fallback, Policy, Recorded, Window};
+use failfast::{
+    Builder, Bulkhead, CallError, CircuitBreaker, Fallback, HalfOpen, Policy, Recorded, Window,
+};
 
 /// A clock that stands still.
 #[derive(Clone)]
@@ -56,7 +58,7 @@ pub(crate) enum Path {
     /// No locked instruction, no fence; calls nothing but its other halves: `_slow`, `_timed`, `_counted`.
     Success,
     /// No locked instruction, no fence.
-    Refusal,
+    Unlocked,
     /// Nothing.
     Other,
 }
@@ -65,7 +67,7 @@ const fn subject(name: &'static str, function: &'static str, path: Path, run: fn
     Subject { name, function, path, run }
 }
 
-pub(crate) const SUBJECTS: [Subject; 19] = [
+pub(crate) const SUBJECTS: [Subject; 25] = [
     subject("success, count 100", "acquire_and_succeed", Path::Success, |times| {
         succeed(Window::count(100), times)
     }),
@@ -81,6 +83,19 @@ pub(crate) const SUBJECTS: [Subject; 19] = [
     subject("success, count 100, slow-call rule", "acquire_and_succeed", Path::Success, |times| {
         let limit = Duration::from_secs(2);
         repeat_success(&healthy(builder(Window::count(100)).slow_call(limit, 0.8)), times)
+    }),
+    // Counted on top; the breaker's other halves do it.
+    subject("success, count 100, totals", "acquire_and_succeed", Path::Unlocked, |times| {
+        repeat_success(&healthy(builder(Window::count(100)).totals(true)), times)
+    }),
+    subject("success, time 10 s, totals", "acquire_and_succeed", Path::Unlocked, |times| {
+        let window = Window::time(Duration::from_secs(10));
+        repeat_success(&healthy(builder(window).totals(true)), times)
+    }),
+    subject("success, slow-call rule, totals", "acquire_and_succeed", Path::Unlocked, |times| {
+        let limit = Duration::from_secs(2);
+        let builder = builder(Window::count(100)).slow_call(limit, 0.8);
+        repeat_success(&healthy(builder.totals(true)), times)
     }),
     subject("call, count 100", "call_nothing", Path::Success, |times| {
         let breaker = healthy(builder(Window::count(100)));
@@ -114,14 +129,14 @@ pub(crate) const SUBJECTS: [Subject; 19] = [
             black_box(call_by_policy(black_box(&policy))).expect("closed");
         }
     }),
-    subject("refused, by hand", "is_well", Path::Refusal, |times| {
+    subject("refused, by hand", "is_well", Path::Unlocked, |times| {
         let breaker = healthy(builder(Window::count(100)));
         breaker.trip();
         for _ in 0..times {
             assert!(!is_well(black_box(&breaker)), "open");
         }
     }),
-    subject("refused, by policy", "is_well_by_policy", Path::Refusal, |times| {
+    subject("refused, by policy", "is_well_by_policy", Path::Unlocked, |times| {
         let breaker = healthy(builder(Window::count(100)));
         breaker.trip();
         let policy = Policy::builder().breaker(breaker).clock(still()).build().expect("a breaker");
@@ -153,15 +168,33 @@ pub(crate) const SUBJECTS: [Subject; 19] = [
     subject("failure, count 100,000", "acquire_and_fail", Path::Other, |times| {
         fail(100_000, times)
     }),
-    subject("refused, open", "acquire_in_vain", Path::Refusal, |times| {
+    subject("refused, open", "acquire_in_vain", Path::Unlocked, |times| {
         let breaker = healthy(builder(Window::count(100)));
         breaker.trip();
         refuse(&breaker, times);
     }),
-    subject("refused, forced open", "acquire_in_vain", Path::Refusal, |times| {
+    subject("refused, forced open", "acquire_in_vain", Path::Unlocked, |times| {
         let breaker = healthy(builder(Window::count(100)));
         breaker.force_open();
         refuse(&breaker, times);
+    }),
+    subject("refused, open, totals", "acquire_in_vain", Path::Unlocked, |times| {
+        let breaker = healthy(builder(Window::count(100)).totals(true));
+        breaker.trip();
+        refuse(&breaker, times);
+    }),
+    subject("half-open, no place left", "acquire_in_vain", Path::Other, |times| {
+        let breaker = healthy(builder(Window::count(100)).half_open(HalfOpen::probes(1)));
+        breaker.half_open();
+        let _probe = breaker.try_acquire().expect("a place");
+        refuse(&breaker, times);
+    }),
+    subject("half-open, a place given back", "acquire_and_give_back", Path::Other, |times| {
+        let breaker = healthy(builder(Window::count(100)));
+        breaker.half_open();
+        for _ in 0..times {
+            assert_eq!(acquire_and_give_back(black_box(&breaker)), Recorded::Counted);
+        }
     }),
 ];
 
@@ -179,6 +212,14 @@ fn acquire_and_succeed(breaker: &Breaker) -> Recorded {
 fn acquire_and_fail(breaker: &Breaker) -> Recorded {
     match breaker.try_acquire() {
         Ok(permit) => permit.failure(),
+        Err(_) => Recorded::Stale,
+    }
+}
+
+#[inline(never)]
+fn acquire_and_give_back(breaker: &Breaker) -> Recorded {
+    match breaker.try_acquire() {
+        Ok(permit) => permit.ignore(),
         Err(_) => Recorded::Stale,
     }
 }

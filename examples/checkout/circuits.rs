@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use failfast::config::{Config, FileError};
+use failfast::config::{Config, InvalidConfig};
 
-use failfast::{ApplyError, CheckRunner, Registry};
+use failfast::{CheckRunner, Registry};
 use serde_json::{json, Map, Value};
 use ureq::Agent;
 
@@ -61,7 +61,7 @@ pub(crate) fn recovers(name: &str) -> bool {
 /// Why a file is not taken.
 #[derive(Debug)]
 pub(crate) enum Unfit {
-    File(FileError),
+    File(InvalidConfig),
     /// A name that nobody here has, or one that is missing.
     Name {
         file: PathBuf,
@@ -69,22 +69,11 @@ pub(crate) enum Unfit {
         given: &'static str,
         allowed: String,
     },
-    /// Somebody else is at it.
-    Busy(ApplyError),
 }
 
-impl From<FileError> for Unfit {
-    fn from(error: FileError) -> Self {
+impl From<InvalidConfig> for Unfit {
+    fn from(error: InvalidConfig) -> Self {
         Unfit::File(error)
-    }
-}
-
-impl From<ApplyError> for Unfit {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Refused(error) => Unfit::File(error),
-            error => Unfit::Busy(error),
-        }
     }
 }
 
@@ -95,7 +84,6 @@ impl fmt::Display for Unfit {
             Unfit::Name { file, key, given, allowed } => {
                 write!(f, "{}: {key}: given {given}, allowed is {allowed}", file.display())
             }
-            Unfit::Busy(error) => error.fmt(f),
         }
     }
 }
@@ -116,7 +104,6 @@ impl Unfit {
                 body["given"] = (*given).into();
                 body["allowed"] = allowed.as_str().into();
             }
-            Unfit::Busy(_) => {}
         }
         body
     }
@@ -160,13 +147,14 @@ pub(crate) fn reload(registry: &Registry, file: &Path) -> Result<Value, Unfit> {
 }
 
 /// Starts the dependencies, each behind the breaker of its name.
-pub(crate) fn open(registry: &Registry) -> Result<[Line; 4], String> {
+pub(crate) fn open(registry: &Registry, timeout: Duration) -> Result<[Line; 4], String> {
     let line = |trade: Trade| -> Result<Line, String> {
         let name = trade.name;
         let dependency = Dependency::start(name, None, trade.answer)
             .map_err(|error| format!("cannot start {name}: {error}"))?;
         let breaker = registry.breaker(name).map_err(|error| format!("{name}: {error}"))?;
-        Line::to(dependency, trade.is_required, breaker).map_err(|error| format!("{name}: {error}"))
+        Line::to(dependency, trade.is_required, breaker, timeout)
+            .map_err(|error| format!("{name}: {error}"))
     };
     let [payment, inventory, shipping, notification] = TRADES.map(line);
     Ok([payment?, inventory?, shipping?, notification?])

@@ -8,7 +8,7 @@ use ureq::Agent;
 
 use crate::dependency::Dependency;
 
-/// How long a customer waits for one dependency.
+/// How long a customer of the example waits for one dependency.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// Calls to one dependency at once, and how many more may wait for a thread: when it hangs, so many customers wait for
 /// `TIMEOUT` before the breaker has opened, and nobody else.
@@ -28,6 +28,21 @@ pub(crate) enum Broken {
     Silent,
 }
 
+/// How long a customer waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For one dependency.
+    pub(crate) call: Duration,
+    /// For a checkout in all; each call takes its share of what is left.
+    pub(crate) checkout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { call: TIMEOUT, checkout: Duration::from_secs(1) }
+    }
+}
+
 /// One dependency and what stands around it.
 pub(crate) struct Line {
     pub(crate) dependency: Dependency,
@@ -35,6 +50,8 @@ pub(crate) struct Line {
     pub(crate) is_required: bool,
     pub(crate) breaker: Arc<CircuitBreaker>,
     pub(crate) pool: IsolatedPool,
+    /// How long a caller waits.
+    pub(crate) timeout: Duration,
     agent: Agent,
 }
 
@@ -43,6 +60,7 @@ impl Line {
         dependency: Dependency,
         is_required: bool,
         breaker: Arc<CircuitBreaker>,
+        timeout: Duration,
     ) -> Result<Line, ConfigError> {
         let pool = IsolatedPool::builder()
             .name(dependency.name())
@@ -50,18 +68,18 @@ impl Line {
             .queue(QUEUE)
             .breaker(Arc::clone(&breaker))
             .build()?;
-        // The caller walks away at `TIMEOUT`; the socket's own timeout, hardly later, is what frees the thread.
+        // The caller walks away at the timeout; the socket's own timeout, hardly later, is what frees the thread.
         // No global one: under that the client starts a thread for every look-up of the host's name.
         let agent = Agent::config_builder()
             .proxy(None)
-            .timeout_connect(Some(TIMEOUT))
-            .timeout_recv_response(Some(TIMEOUT))
-            .timeout_recv_body(Some(TIMEOUT))
+            .timeout_connect(Some(timeout))
+            .timeout_recv_response(Some(timeout))
+            .timeout_recv_body(Some(timeout))
             .max_idle_connections(THREADS as usize)
             .max_idle_connections_per_host(THREADS as usize)
             .build()
             .new_agent();
-        Ok(Line { dependency, is_required, breaker, pool, agent })
+        Ok(Line { dependency, is_required, breaker, pool, timeout, agent })
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -76,7 +94,7 @@ impl Line {
     ) -> Result<serde_json::Value, PoolError<Broken>> {
         let url = format!("http://{}/{path}", self.dependency.address());
         let agent = self.agent.clone();
-        self.pool.call(deadline.remaining_or(TIMEOUT), move || {
+        self.pool.call(deadline.remaining_or(self.timeout), move || {
             let mut answer = agent.post(url).send_empty().map_err(|error| match error {
                 ureq::Error::StatusCode(status) => Broken::Status(status),
                 ureq::Error::Timeout(_) => Broken::Late,

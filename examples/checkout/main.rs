@@ -22,8 +22,9 @@
 //! | `shop.rs`, `later.rs` | a checkout and its fallbacks; what is put off until a dependency is back |
 //! | `line.rs`, `circuits.rs`, `circuits.toml` | what stands around a dependency; the registry, its file, and the pings |
 //! | `dependency.rs` | the dependencies: servers on loopback, with dials |
-//! | `service.rs`, `listener.rs` | the routes; connections that can do no harm |
+//! | `service.rs`, `routes.rs`, `listener.rs` | its life; the routes; connections that can do no harm |
 //! | `picture.rs`, `books.rs`, `page.html`, `EVENTS.md` | the live picture, its figures, the page, and the form between them |
+//! | `log.rs` | a log that stops no call, though nobody may read it |
 //! | `load.rs`, `demo.rs` | customers by the schedule; three phases and what must show in them |
 //!
 //! Two circuits recover in a way of their own. A ping that passes ends the open time of *shipping*: its circuit is open for
@@ -34,7 +35,11 @@
 //! connections at once and no more, who moves no byte for ten seconds or takes as long to ask is hung up on, and an event
 //! stream that is not read skips to the latest. Who takes all 1,024 connections makes others wait until then.
 //!
-//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run.
+//! Ctrl-C and SIGTERM end it: first the answers under way, two seconds at most, then what was put off, five at most. What
+//! is lost after that it says.
+//!
+//! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run; 3 if one did
+//! not hold and the machine was so busy that nothing follows.
 
 #![forbid(unsafe_code)]
 
@@ -46,24 +51,29 @@ mod later;
 mod line;
 mod listener;
 mod load;
+mod log;
 mod options;
 mod picture;
+#[path = "../outage/pulse.rs"]
+mod pulse;
+mod routes;
 mod service;
 mod shop;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use failfast::Transition;
-
+use crate::log::Log;
 use crate::options::{Options, USAGE};
-use crate::picture::in_words;
+use crate::pulse::Pulse;
 use crate::service::{Service, Settings};
 use crate::shop::PAYMENT;
+
+/// How long the last lines of the log may take: longer, and nobody reads it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     // What is no text is refused as what it looks like, instead of with a panic.
@@ -79,13 +89,20 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let pulse = options.demo.then(Pulse::feel);
     match run(options) {
         Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
         Ok(broken) => {
             for claim in broken {
                 complain(&format!("did not hold: {claim}"));
             }
-            ExitCode::from(1)
+            match pulse.map(Pulse::read).filter(|beats| !beats.are_steady()) {
+                None => ExitCode::from(1),
+                Some(beats) => {
+                    complain(&format!("no verdict, the machine is too busy: {beats}"));
+                    ExitCode::from(3)
+                }
+            }
         }
         Err(complaint) => {
             complain(&complaint);
@@ -98,13 +115,15 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<Vec<String>, String> {
     let mut settings =
         Settings { port: options.port.filter(|&port| port > 0), ..Settings::default() };
+    // On whatever thread has made a change: it must not wait for who reads.
+    let log = Log::to(io::stderr());
     if !options.demo {
-        settings.log = Some(log);
+        settings.log = Some(log.clone());
     }
     if let Some(config) = options.config {
         settings.config = config;
     }
-    let service = Service::start(settings)?;
+    let mut service = Service::start(settings)?;
     let address = service.address();
     // The first line is for programs too.
     let mut opening = format!("http://{address}/\n");
@@ -126,20 +145,18 @@ fn run(options: Options) -> Result<Vec<String>, String> {
         thread::spawn(move || load::send(address, load, Instant::now(), |_| true, |_| {}));
     }
     service.wait_until_asked_to_end();
-    let app = Arc::clone(&service.app);
-    // The last answers may put something off.
-    drop(service);
-    let tally = app.shop.later.tally();
-    if tally.waiting > 0 {
-        complain(&format!("{} errands were not done", tally.waiting));
+    let waiting = service.app.shop.later.tally().waiting;
+    if waiting > 0 {
+        let most = service.errands;
+        log.say(format!("checkout: {waiting} errands are left to do, for at most {most:?}"));
     }
+    let before = service.app.shop.later.tally().lost;
+    let lost = service.end().lost - before;
+    if lost > 0 {
+        log.say(format!("checkout: {lost} errands are lost"));
+    }
+    log.flush(PATIENCE);
     Ok(Vec::new())
-}
-
-/// On whatever thread has made the change: as short as can be.
-fn log(name: &str, change: &Transition) {
-    let (from, to, cause) = (change.from, change.to, in_words(&change.cause));
-    let _ = writeln!(io::stderr(), "{name}: {from} -> {to} ({cause})");
 }
 
 /// Where it can't be said, the exit status still tells.

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use failfast::clock::Clock;
-use failfast::{CheckStatus, Health, HealthStatus, Totals, Transition, TransitionCause};
+use failfast::{
+    CheckStatus, HalfOpen, HalfOpenKind, Health, HealthStatus, Totals, Transition, TransitionCause,
+    Window, WindowKind,
+};
 use serde_json::{json, Value};
 
 use crate::books::{milliseconds, Counts, LOOKS_BACK};
 use crate::circuits;
 use crate::later;
-use crate::line::{Line, TIMEOUT};
+use crate::line::Line;
 use crate::service::App;
 
 /// How often it is drawn.
@@ -142,7 +145,7 @@ fn line(app: &App, line: &Line, health: &Health, totals: &Totals) -> Value {
             "in_use": pool.in_use(),
             "threads": pool.threads(),
             "queue": pool.queue(),
-            "timeout_ms": TIMEOUT.as_millis() as u64,
+            "timeout_ms": line.timeout.as_millis() as u64,
         },
         "breaker": {
             "state": snapshot.state,
@@ -158,14 +161,14 @@ fn line(app: &App, line: &Line, health: &Health, totals: &Totals) -> Value {
             "consecutive_failures": snapshot.consecutive_failures,
             "failure_rate": snapshot.failure_rate,
             "slow_rate": snapshot.slow_rate,
-            "window": window(&json!(settings.window)),
+            "window": window(settings.window),
             "min_calls": settings.min_calls,
             "failure_rate_limit": settings.failure_rate,
             "slow_rate_limit": settings.slow_call.map(|(_, rate)| rate),
             "slow_limit_ms": settings.slow_call.map(|(limit, _)| milliseconds(limit)),
             "failure_count_limit": settings.failure_count,
             "consecutive_failures_limit": settings.consecutive_failures,
-            "half_open": half_open(&json!(settings.half_open)),
+            "half_open": half_open(settings.half_open),
             "totals": {
                 "permitted": totals.permitted,
                 "refused": totals.refused,
@@ -196,37 +199,27 @@ fn check(health: &Health, name: &str) -> Value {
     }
 }
 
-/// From the form that it has in a file.
-fn window(setting: &Value) -> Value {
-    if let Some(length) = setting["time"].as_str() {
-        return json!({ "kind": "time", "text": length, "seconds": seconds_in(length) });
+fn window(window: Window) -> Value {
+    match window.kind() {
+        WindowKind::Count { size } => {
+            json!({ "kind": "count", "text": size.to_string(), "size": size })
+        }
+        WindowKind::Time { length, .. } => json!({
+            "kind": "time", "text": format!("{length:?}"), "seconds": length.as_secs_f64(),
+        }),
+        WindowKind::Consecutive { limit } => {
+            json!({ "kind": "consecutive", "text": limit.to_string(), "size": limit })
+        }
+        other => json!({ "kind": "other", "text": format!("{other:?}") }),
     }
-    let kind = if setting["count"].is_null() { "consecutive" } else { "count" };
-    json!({ "kind": kind, "text": setting[kind].to_string(), "size": setting[kind] })
 }
 
-/// From the form that it has in a file.
-fn half_open(setting: &Value) -> Value {
-    let kind = if setting["rate"].is_null() { "probes" } else { "rate" };
-    json!({ "kind": kind, "count": setting[kind] })
-}
-
-/// `1m 30s` is 90.
-fn seconds_in(text: &str) -> Option<f64> {
-    text.split(' ').try_fold(0.0, |sum, part| {
-        let digits = part.trim_end_matches(char::is_alphabetic);
-        let unit = match &part[digits.len()..] {
-            "d" => 86_400.0,
-            "h" => 3_600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" => 1e-6,
-            "ns" => 1e-9,
-            _ => return None,
-        };
-        Some(sum + digits.parse::<f64>().ok()? * unit)
-    })
+fn half_open(half_open: HalfOpen) -> Value {
+    match half_open.kind() {
+        HalfOpenKind::Probes { places } => json!({ "kind": "probes", "count": places }),
+        HalfOpenKind::Rate { places } => json!({ "kind": "rate", "count": places }),
+        other => json!({ "kind": format!("{other:?}") }),
+    }
 }
 
 fn transition(change: &Transition, now: Duration) -> Value {

@@ -19,8 +19,6 @@ use serde_json::{json, Value};
 use crate::later::Later;
 use crate::line::{Broken, Line};
 
-/// How long a checkout may take in all; each call takes its share of what is left.
-const CHECKOUT: Duration = Duration::from_secs(1);
 /// How old a stock may be to sell from it.
 const STOCK_LASTS: Duration = Duration::from_secs(60);
 /// What shipping costs when nobody can say it.
@@ -73,10 +71,12 @@ pub(crate) struct Shop {
     /// As the inventory last said, and when.
     stock: Mutex<Option<(u64, Instant)>>,
     orders: AtomicU64,
+    /// For a checkout in all.
+    patience: Duration,
 }
 
 impl Shop {
-    pub(crate) fn open(lines: [Line; 4], places: Arc<Bulkhead>) -> Shop {
+    pub(crate) fn open(lines: [Line; 4], places: Arc<Bulkhead>, patience: Duration) -> Shop {
         let lines = Arc::new(lines);
         Shop {
             later: Later::start(Arc::clone(&lines)),
@@ -84,6 +84,7 @@ impl Shop {
             places,
             stock: Mutex::default(),
             orders: AtomicU64::new(1),
+            patience,
         }
     }
 
@@ -106,7 +107,7 @@ impl Shop {
 
     /// Looks, charges, asks for a quote, tells the customer; in that order, since only what is there is paid for.
     pub(crate) fn checkout(&self, quantity: u64) -> Result<Receipt, Refusal> {
-        let deadline = Deadline::after(CHECKOUT);
+        let deadline = Deadline::after(self.patience);
         let order = self.orders.fetch_add(1, Ordering::Relaxed);
         let mut warnings = Vec::new();
         let mut warn = |line: &Line, text: String| {

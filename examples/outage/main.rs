@@ -5,7 +5,8 @@
 //! client; the left one is guarded by nothing, the right one by a `failfast` breaker.
 //! In about half a minute it prints a timeline, a table, and latency over time, and writes the plot as a picture.
 //!
-//! Exit status: 0 if the breaker protected, 1 if it did not (and why), 2 if the run could not be made.
+//! Exit status: 0 if the breaker protected, 1 if it did not (and why), 2 if the run could not be made, 3 if it did not
+//! and the machine was so busy that nothing follows.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ mod guard;
 mod load;
 mod measure;
 mod plot;
+mod pulse;
 mod report;
 mod scenario;
 mod server;
@@ -30,6 +32,7 @@ use std::time::{Duration, Instant};
 use crate::guard::Guard;
 use crate::load::{Answer, Side};
 use crate::measure::{percentile, Run, Sample};
+use crate::pulse::Pulse;
 use crate::server::Backend;
 use crate::terminal::{short, wrap, Page, Progress, Reading};
 
@@ -54,15 +57,23 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(complaint) => {
-            eprintln!("outage: {complaint}\n\n{USAGE}");
+            tell(&format!("outage: {complaint}\n\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
+    let pulse = Pulse::feel();
     match survive(&options) {
         Ok(broken) if broken.is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+        Ok(_) => {
+            let beats = pulse.read();
+            if beats.are_steady() {
+                return ExitCode::from(1);
+            }
+            tell(&format!("outage: no verdict, the machine is too busy: {beats}"));
+            ExitCode::from(3)
+        }
         Err(complaint) => {
-            eprintln!("outage: {complaint}");
+            tell(&format!("outage: {complaint}"));
             ExitCode::from(2)
         }
     }
@@ -137,7 +148,7 @@ fn survive(options: &Options) -> Result<Vec<String>, String> {
     }
     print(&text);
     for complaint in &broken {
-        eprintln!("The breaker did not protect: {complaint}.");
+        tell(&format!("The breaker did not protect: {complaint}."));
     }
     // The verdict comes first: a picture that could not be written changes nothing of what was measured.
     match drawn {
@@ -157,7 +168,7 @@ fn introduce(backend: &Backend) {
         short(scenario::CLIENT_TIMEOUT),
         scenario::length().as_secs_f64(),
     );
-    eprintln!("{}", wrap(&text, terminal::error_width(), 0));
+    tell(&wrap(&text, terminal::error_width(), 0));
 }
 
 /// Turns the dial by the script while both sides send their load; samples and shows progress.
@@ -252,6 +263,11 @@ fn verdict(run: &Run) -> String {
 fn picture_path() -> PathBuf {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     PathBuf::from(root).join("target").join("outage").join("latency.svg")
+}
+
+/// Where it can't be said, the exit status still tells.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints to the output stream. A reader that has gone (`| head`) is no error.

@@ -7,7 +7,8 @@
 //! `open_for` and `settings`.
 //! Where there is no terminal it prints lines instead.
 //!
-//! Exit status: 0; 1 if a claim of the demo was not kept; 2 if the picture could not be shown.
+//! Exit status: 0; 1 if a claim of the demo was not kept; 2 if the picture could not be shown; 3 if a claim was not kept
+//! and the machine was so busy that nothing follows.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,8 @@ mod model;
 mod options;
 mod picture;
 mod plant;
+#[path = "../outage/pulse.rs"]
+mod pulse;
 mod screen;
 mod script;
 mod timeline;
@@ -43,6 +46,7 @@ use crate::keys::Wish;
 use crate::model::View;
 use crate::options::{Options, USAGE};
 use crate::plant::Plant;
+use crate::pulse::Pulse;
 use crate::screen::Screen;
 use crate::script::{Claim, Script};
 use crate::watch::Watch;
@@ -66,8 +70,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let pulse = options.demo.then(Pulse::feel);
     match show(&options) {
-        Ok(claims) => ExitCode::from(u8::from(claims.iter().any(|claim| !claim.kept))),
+        Ok(claims) if claims.iter().all(|claim| claim.kept) => ExitCode::SUCCESS,
+        Ok(_) => match pulse.map(Pulse::read).filter(|beats| !beats.are_steady()) {
+            None => ExitCode::from(1),
+            Some(beats) => {
+                tell(&format!("visualizer: no verdict, the machine is too busy: {beats}"));
+                ExitCode::from(3)
+            }
+        },
         Err(complaint) => {
             tell(&format!("visualizer: {complaint}"));
             ExitCode::from(2)

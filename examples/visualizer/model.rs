@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use failfast::{Snapshot, Totals, Transition};
+use failfast::{Snapshot, Totals, Transition, WindowKind};
 
 use crate::timeline::Timeline;
 use crate::track::{Point, Track};
@@ -23,17 +23,6 @@ pub(crate) struct Limits {
     pub(crate) run: Option<u32>,
     /// Probes of a half-open round.
     pub(crate) probes: u32,
-}
-
-/// What a window holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum WindowKind {
-    /// The last so many calls.
-    Count(u32),
-    /// The calls of so long.
-    Time(Duration),
-    /// The run of failures.
-    Consecutive,
 }
 
 /// How a dependency does, by its own word.

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use failfast::clock::{Clock, DefaultClock};
-use failfast::{CircuitBreaker, ConfigError, HalfOpen, OpenWait, Window};
+use failfast::{CircuitBreaker, ConfigError, HalfOpen, HalfOpenKind, OpenWait, Window, WindowKind};
 use ureq::Agent;
 
 use crate::dependency::Dependency;
-use crate::model::{Limits, WindowKind};
+use crate::model::Limits;
 
 /// Failures in a row that open a breaker.
 const RUN: u32 = 3;
@@ -30,33 +30,40 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 const CALLERS: u32 = 4;
 
 /// A name and a window each, so that every kind of window is to be seen.
-const POSTS: [(&str, WindowKind); 4] = [
-    ("payment", WindowKind::Count(20)),
-    ("inventory", WindowKind::Count(40)),
-    ("shipping", WindowKind::Time(Duration::from_secs(10))),
-    ("notification", WindowKind::Consecutive),
+const POSTS: [(&str, Window); 4] = [
+    ("payment", Window::count(20)),
+    ("inventory", Window::count(40)),
+    ("shipping", Window::time(Duration::from_secs(10))),
+    ("notification", Window::consecutive(RUN)),
 ];
 
 /// A dependency and the breaker before it.
 pub(crate) struct Post {
     pub(crate) dependency: Dependency,
     pub(crate) breaker: Arc<CircuitBreaker>,
-    window: WindowKind,
 }
 
 impl Post {
-    /// The limits in force; the window and the probes, which a reader cannot take apart, are as this file set them.
+    /// The limits in force.
     pub(crate) fn limits(&self) -> Limits {
         let settings = self.breaker.settings();
+        let window = settings.window.kind();
         // A consecutive window has its own rule alone, whatever else is set.
-        let rated = self.window != WindowKind::Consecutive;
+        let own_run = match window {
+            WindowKind::Consecutive { limit } => Some(limit),
+            _ => None,
+        };
+        let probes = match settings.half_open.kind() {
+            HalfOpenKind::Probes { places } | HalfOpenKind::Rate { places } => places,
+            other => unreachable!("no builder here sets {other:?}"),
+        };
         Limits {
-            window: self.window,
-            failure_rate: settings.failure_rate.filter(|_| rated),
+            window,
+            failure_rate: settings.failure_rate.filter(|_| own_run.is_none()),
             slow: settings.slow_call,
             failure_count: settings.failure_count,
-            run: settings.consecutive_failures.or((!rated).then_some(RUN)),
-            probes: PROBES,
+            run: settings.consecutive_failures.or(own_run),
+            probes,
         }
     }
 }
@@ -91,7 +98,7 @@ impl Plant {
                 })?;
             let breaker = guard(name, window, clock.clone())
                 .map_err(|error| format!("the settings of {name}: {error}"))?;
-            posts.push(Post { dependency, breaker: Arc::new(breaker), window });
+            posts.push(Post { dependency, breaker: Arc::new(breaker) });
         }
         let plant = Plant { posts, clock };
         for post in &plant.posts {
@@ -107,25 +114,19 @@ impl Plant {
 }
 
 /// A breaker with the settings of this example.
-fn guard(
-    name: &str,
-    window: WindowKind,
-    clock: DefaultClock,
-) -> Result<CircuitBreaker, ConfigError> {
+fn guard(name: &str, window: Window, clock: DefaultClock) -> Result<CircuitBreaker, ConfigError> {
     let builder = CircuitBreaker::builder()
         .name(name)
+        .window(window)
         .open_wait(OpenWait::fixed(OPEN))
         .half_open(HalfOpen::probes(PROBES))
         .probe_timeout(2 * TIMEOUT)
         .totals(true)
         .clock(clock);
-    let window = match window {
-        WindowKind::Count(calls) => Window::count(calls),
-        WindowKind::Time(time) => Window::time(time),
-        WindowKind::Consecutive => return builder.window(Window::consecutive(RUN)).build(),
-    };
+    if let WindowKind::Consecutive { .. } = window.kind() {
+        return builder.build();
+    }
     builder
-        .window(window)
         .failure_rate(RATE)
         .slow_call(SLOW, RATE)
         .min_calls(MIN_CALLS)

@@ -1,13 +1,13 @@
 //! Any text as a configuration, in each of the formats.
 
-use failfast::config::{Config, FileError};
+use failfast::config::{Config, InvalidConfig};
 use serde_json::Value;
 
 use crate::inputs::settings_at_fault;
 use crate::meaning;
 use crate::written::{self, Write};
 
-pub(crate) type Read = fn(&str) -> Result<Config, FileError>;
+pub(crate) type Read = fn(&str) -> Result<Config, InvalidConfig>;
 
 const FORMATS: [(&str, Read); 3] =
     [("TOML", Config::from_toml), ("JSON", Config::from_json), ("YAML", Config::from_yaml)];
@@ -97,7 +97,7 @@ fn check_mistake(mut tree: Value, path: &[String], mistake: &Value, read: Read, 
     assert_eq!(error.given(), mistake.to_string(), "{error}:\n{text}");
 }
 
-fn check_refused(error: &FileError, text: &str, format: &str) {
+fn check_refused(error: &InvalidConfig, text: &str, format: &str) {
     let message = error.to_string();
     assert!(!message.contains(char::is_control), "{format}: not one line of text: {message:?}");
     assert!(!error.given().is_empty() && !error.allowed().is_empty(), "{format}: {message}");

@@ -42,13 +42,16 @@ const LONG_WAIT: usize = 2 + WAIT + 1;
 /// The lease, and the stamp.
 const LAPSED: usize = READING + 1 + 1;
 
-/// One turn of an acquire: the word; places, lease and stamp, and a lapse to commit. (An open time that is found over
-/// takes less: the transition to half-open needs no wait.)
-const ACQUIRE_TURN: usize = 1 + READING + 2 + 1 + TRANSIT;
+/// The state word, read in the middle of the settings that half-open goes by: its rules and the lease.
+const AROUND: usize = READING + 2 + 1;
 
-/// One turn of a report in half-open: the word, its generation, the lease, the stamp (replaced if it was wild), the
-/// rates and numbers that decide, a transition.
-const REPORT_TURN: usize = 1 + 1 + LAPSED + 2 + RULES + DECIDE;
+/// One turn of an acquire: the word, the stamp, and a lapse to commit. (An open time that is found over takes less: the
+/// transition to half-open needs no wait.)
+const ACQUIRE_TURN: usize = AROUND + 1 + TRANSIT;
+
+/// One turn of a report in half-open: the word, its generation, the stamp (replaced if it was wild), the rates and
+/// numbers that decide, a transition.
+const REPORT_TURN: usize = AROUND + 1 + 1 + 2 + RULES + DECIDE;
 
 /// One turn of a control call.
 const CONTROL_TURN: usize = 1 + LAPSED + TRANSIT;
@@ -93,9 +96,9 @@ impl Size {
     }
 
     fn report_half_open(self) -> usize {
-        // The facade's two looks at the slow limit and one at the word; the rules of half-open; the turns; and the word
-        // of slow failures, which others exchange once a report.
-        3 + READING + 1 + REPORT_TURN * LOSSES + self.places + self.threads
+        // The facade's two looks at the slow limit and one at the word; the turns; and the word of slow failures, which
+        // others exchange once a report.
+        3 + REPORT_TURN * LOSSES + self.places + self.threads
     }
 
     /// Walks of the ring from as many ends as tickets were taken since one's own, each with `each` steps beside them.
@@ -229,7 +232,7 @@ fn the_figures_of_the_progress_page_are_these() {
     for (call, alone, most) in [
         ("`try_acquire`, closed, metrics-only", 2, 2),
         ("`try_acquire`, disabled, forced open", 1, 1),
-        ("`try_acquire`, open", 1, 1 + 1 + LONG_WAIT),
+        ("`try_acquire`, open", 1, 1 + AROUND + LONG_WAIT),
         ("`try_acquire`, open time over", 1 + ACQUIRE_TURN, ACQUIRE_TURN),
         ("`success`, warm, count or consecutive window", 4, 5),
         ("`success`, warm, time window", 7, 11),
@@ -238,7 +241,7 @@ fn the_figures_of_the_progress_page_are_these() {
         ("a thread's first report, on top", 2, WORDS + WORDS * u64::BITS as usize),
         ("a thread's end", 1, 1),
         ("`try_acquire`, half-open", 1 + 11, DEFAULT.acquire_half_open()),
-        ("any report, half-open", 3 + READING + 1 + REPORT_TURN, DEFAULT.report_half_open()),
+        ("any report, half-open", 3 + REPORT_TURN, DEFAULT.report_half_open()),
         ("`success`, cold, count window", DEFAULT.count_success(0), DEFAULT.count_success(ANY)),
         ("`failure`, count window", DEFAULT.count_mark(0), DEFAULT.count_mark(ANY)),
         ("any report, cold, time window", DEFAULT.time(0), DEFAULT.time(ANY)),

@@ -14,6 +14,8 @@ use crate::error::ConfigError;
 use crate::event::Transition;
 use crate::totals::Tally;
 
+pub(crate) use crate::breaker::choices::{HalfOpen, OpenWait, Window};
+use crate::breaker::choices::{Span, DEFAULT_BUCKETS};
 use crate::breaker::rules::{needed, reaches};
 pub(crate) use crate::breaker::rules::{
     Config, HalfOpenConfig, HalfOpenKind, Rules, WaitConfig, WindowConfig, PPM,
@@ -31,174 +33,11 @@ const MAX_TIME_NS: u64 = 366 * 24 * 60 * 60 * 1_000_000_000;
 const MAX_STRIPES: u32 = 1_024;
 
 const DEFAULT_WINDOW: Window = Window::count(100);
-const DEFAULT_BUCKETS: u32 = 10;
 const DEFAULT_FAILURE_RATE: f64 = 0.5;
 const DEFAULT_MIN_CALLS: u32 = 20;
 const DEFAULT_OPEN_WAIT: OpenWait = OpenWait::fixed(Duration::from_secs(30));
 const DEFAULT_HALF_OPEN: HalfOpen = HalfOpen::probes(3);
 const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(60);
-
-// ===== the three rules' settings =====
-
-/// Which outcomes a closed breaker judges.
-///
-/// ```
-/// use core::time::Duration;
-/// use failfast::Window;
-///
-/// let last_hundred = Window::count(100);
-/// let ten_seconds = Window::time(Duration::from_secs(10)); // in 10 buckets
-/// let finer = Window::time(Duration::from_secs(10)).buckets(50);
-/// let five_in_a_row = Window::consecutive(5);
-/// # let _ = (last_hundred, ten_seconds, finer, five_in_a_row);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    pub(crate) kind: WindowKind,
-    pub(crate) buckets: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WindowKind {
-    Count(u32),
-    Time(Duration),
-    Consecutive(u32),
-}
-
-impl Window {
-    /// The last `size` counted outcomes, exactly; 1 to 1,048,576.
-    pub const fn count(size: u32) -> Self {
-        Window { kind: WindowKind::Count(size), buckets: None }
-    }
-
-    /// The outcomes of the last `length`, in 10 buckets unless [`buckets`](Window::buckets) says otherwise.
-    ///
-    /// With `b` buckets, bucket `k` covers `[k * length / b, (k + 1) * length / b)` of the clock's own time; the
-    /// window is the current bucket and the `b - 1` before it. An outcome belongs to the bucket of the instant at which
-    /// it is recorded.
-    ///
-    /// # When the clock steps back
-    ///
-    /// A bucket is never replaced by an earlier one. While the clock is behind its furthest reading the window ends with
-    /// the bucket of the present reading, and shows what has not been replaced by later buckets of the thread that
-    /// recorded it; an outcome whose bucket has been replaced is accepted and shown nowhere. Once time has caught up the
-    /// window is right again. A bucket that lies more than 19.5 hours (and a window) ahead is taken for the mistake of a
-    /// clock and replaced.
-    pub const fn time(length: Duration) -> Self {
-        Window { kind: WindowKind::Time(length), buckets: None }
-    }
-
-    /// No window: only the run of consecutive failures, which trips at `limit`.
-    pub const fn consecutive(limit: u32) -> Self {
-        Window { kind: WindowKind::Consecutive(limit), buckets: None }
-    }
-
-    /// The number of buckets of a time window; 1 to 1,024, none shorter than 1 ns.
-    #[must_use]
-    pub const fn buckets(mut self, buckets: u32) -> Self {
-        self.buckets = Some(buckets);
-        self
-    }
-
-    /// The window of a breaker that judges runs of this length.
-    pub(crate) fn in_force(window: WindowConfig, run: u32) -> Self {
-        match window {
-            WindowConfig::Count { size } => Window::count(size),
-            WindowConfig::Time { length_ns, buckets } => {
-                Window::time(Duration::from_nanos(length_ns)).buckets(buckets)
-            }
-            WindowConfig::Consecutive => Window::consecutive(run),
-        }
-    }
-
-    fn given(&self) -> String {
-        let kind = match self.kind {
-            WindowKind::Count(size) => format!("count({size})"),
-            WindowKind::Time(length) => format!("time({length:?})"),
-            WindowKind::Consecutive(limit) => format!("consecutive({limit})"),
-        };
-        match self.buckets {
-            Some(buckets) => format!("{kind}.buckets({buckets})"),
-            None => kind,
-        }
-    }
-}
-
-/// How half-open probes decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HalfOpen {
-    pub(crate) kind: HalfOpenKind,
-    pub(crate) places: u32,
-}
-
-impl HalfOpen {
-    /// At most `places` probes: the first failure (or slow call, where a slow-call rule is set) opens again, `places`
-    /// successes close; 1 to 1,000.
-    pub const fn probes(places: u32) -> Self {
-        HalfOpen { kind: HalfOpenKind::Probes, places }
-    }
-
-    /// At most `places` probes: when the smaller of `min_calls` and `places` outcomes are in, the failure rate and the
-    /// slow rate decide; 1 to 1,000.
-    pub const fn rate(places: u32) -> Self {
-        HalfOpen { kind: HalfOpenKind::Rate, places }
-    }
-
-    pub(crate) fn in_force(config: HalfOpenConfig) -> Self {
-        HalfOpen { kind: config.kind, places: config.places }
-    }
-
-    fn given(&self) -> String {
-        match self.kind {
-            HalfOpenKind::Probes => format!("probes({})", self.places),
-            HalfOpenKind::Rate => format!("rate({})", self.places),
-        }
-    }
-}
-
-/// How long a breaker stays open.
-///
-/// ```
-/// use core::time::Duration;
-/// use failfast::OpenWait;
-///
-/// // 1 s, 2 s, 4 s, ... at most 60 s, each up to 20 % shorter or longer, but never above 60 s.
-/// let wait = OpenWait::exponential(Duration::from_secs(1), 2.0, Duration::from_secs(60)).jitter(0.2);
-/// # let _ = wait;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OpenWait {
-    pub(crate) initial: Duration,
-    pub(crate) growth: Option<(f64, Duration)>,
-    pub(crate) jitter: f64,
-}
-
-impl OpenWait {
-    /// The same time for every open period; 1 ns to 366 days.
-    pub const fn fixed(wait: Duration) -> Self {
-        OpenWait { initial: wait, growth: None, jitter: 0.0 }
-    }
-
-    /// `initial * factor^(attempt - 1)`, cut to `max`, where `attempt` numbers the open periods since the breaker was
-    /// last closed, disabled or metrics-only.
-    pub const fn exponential(initial: Duration, factor: f64, max: Duration) -> Self {
-        OpenWait { initial, growth: Some((factor, max)), jitter: 0.0 }
-    }
-
-    /// Lengthens or shortens each wait at random by at most `ratio` of it; 0 to below 1. A `max` still holds.
-    #[must_use]
-    pub const fn jitter(mut self, ratio: f64) -> Self {
-        self.jitter = ratio;
-        self
-    }
-
-    pub(crate) fn in_force(config: WaitConfig) -> Self {
-        let initial = Duration::from_nanos(config.initial_ns);
-        let growth = (config.max_ns < u64::MAX)
-            .then(|| (config.factor, Duration::from_nanos(config.max_ns)));
-        OpenWait { initial, growth, jitter: jitter_of(config.jitter_ppm) }
-    }
-}
 
 /// An observer of transitions.
 pub(crate) type Observer = Box<dyn Fn(&Transition) + Send + Sync>;
@@ -472,8 +311,8 @@ impl<C: Clock> Builder<C> {
     /// Checks every setting; the first that is not allowed is the error.
     pub(crate) fn validate(&self) -> Result<Config, ConfigError> {
         let window = self.validate_window()?;
-        let run_of_window = match self.window.kind {
-            WindowKind::Consecutive(limit) => limit,
+        let run_of_window = match self.window.span {
+            Span::Consecutive(limit) => limit,
             _ => 0,
         };
         // A consecutive window has no rate, so there the default is none, but for the probes that it may judge.
@@ -566,8 +405,8 @@ impl<C: Clock> Builder<C> {
         }
         let run = config.rules.run;
         if run > longest_run {
-            let (field, given) = match self.window.kind {
-                WindowKind::Consecutive(_) => ("window", self.window.given()),
+            let (field, given) = match self.window.span {
+                Span::Consecutive(_) => ("window", self.window.given()),
                 _ => ("consecutive_failures", run.to_string()),
             };
             let allowed = match longest_run {
@@ -586,22 +425,20 @@ impl<C: Clock> Builder<C> {
 
     fn validate_window(&self) -> Result<WindowConfig, ConfigError> {
         let given = || self.window.given();
-        let time = matches!(self.window.kind, WindowKind::Time(_));
+        let time = matches!(self.window.span, Span::Time(_));
         if self.window.buckets.is_some() && !time {
             return Err(ConfigError::new("buckets", given(), "a time window's setting only"));
         }
-        match self.window.kind {
-            WindowKind::Count(size) if (1..=MAX_COUNT_WINDOW).contains(&size) => {
+        match self.window.span {
+            Span::Count(size) if (1..=MAX_COUNT_WINDOW).contains(&size) => {
                 Ok(WindowConfig::Count { size })
             }
-            WindowKind::Count(_) => {
-                Err(ConfigError::new("window", given(), "a size of 1 to 1048576"))
-            }
-            WindowKind::Consecutive(0) => {
+            Span::Count(_) => Err(ConfigError::new("window", given(), "a size of 1 to 1048576")),
+            Span::Consecutive(0) => {
                 Err(ConfigError::new("window", given(), "a limit of 1 to 4294967295"))
             }
-            WindowKind::Consecutive(_) => Ok(WindowConfig::Consecutive),
-            WindowKind::Time(length) => {
+            Span::Consecutive(_) => Ok(WindowConfig::Consecutive),
+            Span::Time(length) => {
                 let length_ns = nanos(length);
                 if !(1..=MAX_TIME_NS).contains(&length_ns) {
                     return Err(ConfigError::new("window", given(), TIME_RANGE));
@@ -620,13 +457,13 @@ impl<C: Clock> Builder<C> {
         let refuse = |count: u32, allowed| {
             Err(ConfigError::new("failure_count", count.to_string(), allowed))
         };
-        match (self.failure_count, self.window.kind) {
+        match (self.failure_count, self.window.span) {
             (None, _) => Ok(0),
             (Some(0), _) => refuse(0, "1 to 4294967295"),
-            (Some(count), WindowKind::Count(size)) if count > size => {
+            (Some(count), Span::Count(size)) if count > size => {
                 refuse(count, "at most the size of the count window")
             }
-            (Some(count), WindowKind::Consecutive(_)) => {
+            (Some(count), Span::Consecutive(_)) => {
                 refuse(count, "not together with a consecutive window")
             }
             (Some(count), _) => Ok(count),
@@ -801,7 +638,7 @@ pub(crate) fn validate_rate(field: &'static str, rate: f64) -> Result<u32, Confi
 }
 
 /// The ratio of a jitter in parts per million: one that is rounded down to the same.
-fn jitter_of(ppm: u32) -> f64 {
+pub(super) fn jitter_of(ppm: u32) -> f64 {
     let ratio = f64::from(ppm) / PPM as f64;
     match jitter_ppm(ratio) == ppm {
         true => ratio,

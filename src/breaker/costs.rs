@@ -73,9 +73,9 @@ fn a_cold_success_reads_every_stripe_behind_a_fence() {
     // The first one moves the stripe to the generation; the rest are below the minimum.
     let breaker = breaker(Window::count(100));
     succeed(&breaker);
-    assert_eq!(succeed(&breaker), row([38, 1, 0, 1], [11, 1]));
+    assert_eq!(succeed(&breaker), row([38, 1, 0, 1], [12, 1]));
     breaker.reset();
-    assert_eq!(succeed(&breaker), row([38, 5, 0, 1], [11, 1]));
+    assert_eq!(succeed(&breaker), row([38, 5, 0, 1], [12, 1]));
 }
 
 #[test]
@@ -89,18 +89,18 @@ fn without_a_rate_only_the_first_success_of_a_generation_is_cold() {
 fn the_first_success_in_a_bucket_reads_every_bucket_behind_a_fence() {
     let breaker = breaker(Window::time(LENGTH));
     succeed(&breaker);
-    assert_eq!(succeed(&breaker), row([50, 5, 0, 1], [27, 2]));
+    assert_eq!(succeed(&breaker), row([50, 5, 0, 1], [28, 2]));
 }
 
 #[test]
 fn a_failure_makes_two_changes_and_reads_every_stripe() {
-    assert_eq!(fail(&warm(Window::count(100))), row([29, 0, 2, 2], [11, 2]));
-    assert_eq!(fail(&warm(Window::count(100_000))), row([29, 0, 2, 2], [11, 2]));
+    assert_eq!(fail(&warm(Window::count(100))), row([29, 0, 2, 2], [12, 2]));
+    assert_eq!(fail(&warm(Window::count(100_000))), row([29, 0, 2, 2], [12, 2]));
     // A line and a load for each stripe that nobody uses; a load more for each that somebody does.
     for stripes in [32, 128, 512] {
         let more = stripes as usize - STRIPES as usize;
         let breaker = warmed(breaker_with(Window::count(100), stripes));
-        assert_eq!(fail(&breaker), row([29 + more, 0, 2, 2], [11 + more, 2]), "{stripes}");
+        assert_eq!(fail(&breaker), row([29 + more, 0, 2, 2], [12 + more, 2]), "{stripes}");
     }
     // A slot that has been used before: the first exchange of it supposes that it has not.
     let breaker = warmed(breaker_with(Window::count(10), STRIPES));
@@ -113,7 +113,7 @@ fn a_failure_makes_two_changes_and_reads_every_stripe() {
     let tally = fail(&breaker);
     assert_eq!((tally.changes, tally.lines_written), (3, 2));
     // Its own buckets: no change, one fence.
-    assert_eq!(fail(&warm(Window::time(LENGTH))), row([47, 5, 0, 1], [27, 2]));
+    assert_eq!(fail(&warm(Window::time(LENGTH))), row([47, 5, 0, 1], [28, 2]));
 }
 
 #[test]
@@ -126,28 +126,28 @@ fn a_refusal_reads_one_line_and_writes_nothing() {
     assert_eq!(refused(), row([1, 0, 0, 0], [1, 0]));
     breaker.half_open();
     let probes = [(); 3].map(|()| breaker.try_acquire().unwrap());
-    assert_eq!(refused(), row([8, 0, 0, 0], [2, 0]));
+    assert_eq!(refused(), row([8, 0, 0, 0], [1, 0]));
     drop(probes);
 }
 
 #[test]
-fn half_open_steps_change_the_stamp_and_the_word() {
+fn half_open_steps_change_the_stamp_and_the_word_on_one_line() {
     let breaker = warm(Window::count(100));
     breaker.half_open();
     let mut probes = Vec::with_capacity(3);
     assert_eq!(
         tally::of(|| probes.push(breaker.try_acquire().unwrap())),
-        row([7, 0, 2, 0], [0, 2])
+        row([7, 0, 2, 0], [0, 1])
     );
     let probe = probes.pop().unwrap();
     assert_eq!(
         tally::of(|| assert_eq!(probe.success(), Recorded::Counted)),
-        row([12, 0, 2, 0], [0, 2])
+        row([10, 0, 2, 0], [0, 1])
     );
     let probe = breaker.try_acquire().unwrap();
     assert_eq!(
         tally::of(|| assert_eq!(probe.ignore(), Recorded::Counted)),
-        row([10, 0, 2, 0], [0, 2])
+        row([8, 0, 2, 0], [0, 1])
     );
 }
 
@@ -163,7 +163,7 @@ fn a_transition_changes_four_words_at_most_and_passes_one_fence() {
     // With the stamp of the last report.
     assert_eq!(
         tally::of(|| assert_eq!(third.success(), Recorded::Counted)),
-        row([23, 0, 5, 1], [3, 3])
+        row([21, 0, 5, 1], [3, 3])
     );
     assert_eq!(breaker.state(), State::Closed);
 }
@@ -178,7 +178,7 @@ fn totals_cost_two_stores_a_call_in_a_line_of_the_threads_own() {
     let warm = |window| warmed(builder(window).build().unwrap());
     assert_eq!(succeed(&warm(Window::count(100))), row([9, 3, 0, 0], [1, 2]));
     assert_eq!(succeed(&warm(Window::time(LENGTH))), row([13, 3, 0, 0], [2, 2]));
-    assert_eq!(fail(&warm(Window::count(100))), row([33, 2, 2, 2], [11, 3]));
+    assert_eq!(fail(&warm(Window::count(100))), row([33, 2, 2, 2], [12, 3]));
     let breaker = warm(Window::count(100));
     breaker.force_open();
     let refused = tally::of(|| assert!(breaker.try_acquire().is_err()));

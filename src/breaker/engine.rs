@@ -83,22 +83,24 @@ pub(crate) struct Engine {
     pub(super) changing: Changing,
 }
 
-/// Two pairs of cache lines, in the order that the hot path wants. On the first line are the state and what a report in
-/// a window reads with it, on the second what half-open and transitions need; behind them stands what hardly anybody
-/// reads until the settings are changed.
+/// Two pairs of cache lines, in the order that the calls want. On the first line is all that a warm call or a step in
+/// half-open reads and writes, so that threads in half-open pass one line between them; on the second what verdicts and
+/// transitions need. Behind them stands what hardly anybody reads until the settings are changed.
 #[repr(C)]
 pub(super) struct Shared {
     head: Head,
-    pub(super) state: StateCell,
-    moving: Moving,
     /// The latest grant, report or give-back of any half-open generation.
     stamp: AtomicU64,
+    /// Its third word is the first of the second line.
+    pub(super) state: StateCell,
+    moving: Moving,
     slow_failed: AtomicU64,
     tail: Tail,
 }
 
 // Two pairs of lines, and no word of the next; the tail is the second. In words, since those of the models are larger.
 const _: () = assert!(size_of::<Shared>() == 32 * size_of::<AtomicU64>());
+const _: () = assert!(core::mem::offset_of!(Shared, state) == 6 * size_of::<AtomicU64>());
 const _: () = assert!(core::mem::offset_of!(Shared, tail) == 16 * size_of::<AtomicU64>());
 
 impl Engine {
@@ -107,9 +109,9 @@ impl Engine {
         Engine {
             shared: CachePadded::new(Shared {
                 head: Head::new(config),
+                stamp: AtomicU64::new(0),
                 state: StateCell::new(),
                 moving: Moving::new(config),
-                stamp: AtomicU64::new(0),
                 slow_failed: AtomicU64::new(0),
                 tail: Tail::new(config),
             }),
@@ -211,7 +213,7 @@ impl Engine {
     ) -> Result<Word, Rejected> {
         let mut lost = 0;
         loop {
-            let word = self.load();
+            let (word, half_open, lease) = self.limits().around(|| self.load());
             match word.state() {
                 State::Closed | State::Disabled | State::MetricsOnly => return Ok(word),
                 State::ForcedOpen => return Err(Rejected::by(State::ForcedOpen)),
@@ -228,7 +230,6 @@ impl Engine {
                     }
                 }
                 State::HalfOpen => {
-                    let (places, lease) = self.limits().places_and_lease();
                     if let Some(at) = self.lapsed_by(word, now, lease) {
                         // Committed by this thread or by a faster one, or undone by a sign of life: look again.
                         self.commit_lapse(word, at, heard);
@@ -237,7 +238,7 @@ impl Engine {
                             continue;
                         }
                     }
-                    if word.probes().granted >= places || lost >= ATTEMPTS {
+                    if word.probes().granted >= half_open.places.into() || lost >= ATTEMPTS {
                         // The stamp may have been that of a later generation, which has places of its own.
                         if lost < ATTEMPTS && self.load() != word {
                             lost += 1;
@@ -320,15 +321,14 @@ impl Engine {
         now: u64,
         heard: &mut dyn FnMut(Change),
     ) -> Recorded {
-        let rules = self.limits().half_open();
         for _ in 0..ATTEMPTS {
-            let word = self.load();
+            let (word, rules, lease) = self.limits().around(|| self.load());
             if word.state() != State::HalfOpen
                 || self.shared.state.generation(word) != name.named_generation()
             {
                 return Recorded::Stale;
             }
-            if let Some(at) = self.lapsed(word, now) {
+            if let Some(at) = self.lapsed_by(word, now, lease) {
                 self.commit_lapse(word, at, heard);
                 continue;
             }

@@ -37,7 +37,7 @@ pub(crate) const TALLIED: u64 = u64::MAX - 2;
 /// In `Head::start`: calls are timed, so permits remember the clock's reading.
 pub(crate) const TIMED: u64 = 0;
 
-/// What the paths of a closed breaker read, to stand on the line of the state word.
+/// What warm calls and the steps of half-open read, to stand on the line of the state word.
 #[repr(C)]
 pub(crate) struct Head {
     /// What permits remember as their start: one of the constants above.
@@ -45,7 +45,14 @@ pub(crate) struct Head {
     slow_limit_ns: AtomicU64,
     /// The number of changes so far; its lowest bit says which copy is in force.
     version: AtomicU64,
-    judging: Judging,
+    probing: Probing,
+}
+
+/// Of one copy: what every step in half-open reads.
+#[repr(C)]
+struct Probing {
+    half_open: AtomicU64,
+    lease_ns: AtomicU64,
 }
 
 /// Of one copy: what every report reads that is not warm.
@@ -56,14 +63,19 @@ struct Judging {
     run: AtomicU64,
 }
 
-/// Of one copy: what half-open and transitions read.
+/// Of one copy: what an opening reads.
+#[repr(C)]
+struct Waiting {
+    initial_ns: AtomicU64,
+    factor: AtomicU64,
+    max_ns: AtomicU64,
+}
+
+/// Of the first copy: what verdicts and transitions read, to stand on the line behind the state word's.
 #[repr(C)]
 pub(crate) struct Moving {
-    half_open: AtomicU64,
-    lease_ns: AtomicU64,
-    wait_initial_ns: AtomicU64,
-    wait_factor: AtomicU64,
-    wait_max_ns: AtomicU64,
+    judging: Judging,
+    waiting: Waiting,
 }
 
 /// Of one copy: what hardly any call reads.
@@ -79,14 +91,15 @@ struct Rest {
 #[repr(C)]
 pub(crate) struct Tail {
     rest: Rest,
-    second: (Judging, Moving, Rest),
+    second: (Probing, Moving, Rest),
 }
 
 /// One copy.
 #[derive(Clone, Copy)]
 struct Words<'a> {
+    probing: &'a Probing,
     judging: &'a Judging,
-    moving: &'a Moving,
+    waiting: &'a Waiting,
     rest: &'a Rest,
 }
 
@@ -111,7 +124,7 @@ impl Head {
             start: AtomicU64::new(start_of(config)),
             slow_limit_ns: AtomicU64::new(config.rules.slow_limit_ns),
             version: AtomicU64::new(0),
-            judging: Judging::new(config),
+            probing: Probing::new(config),
         }
     }
 
@@ -163,16 +176,31 @@ impl Judging {
     }
 }
 
-impl Moving {
-    pub(crate) fn new(config: &Config) -> Self {
-        let [half_open, lease_ns, wait_initial_ns, wait_factor, wait_max_ns] =
-            moving_words(config).map(AtomicU64::new);
-        Moving { half_open, lease_ns, wait_initial_ns, wait_factor, wait_max_ns }
+impl Probing {
+    fn new(config: &Config) -> Self {
+        let [half_open, lease_ns] = probing_words(config).map(AtomicU64::new);
+        Probing { half_open, lease_ns }
     }
 
-    fn all(&self) -> [&AtomicU64; 5] {
-        let Moving { half_open, lease_ns, wait_initial_ns, wait_factor, wait_max_ns } = self;
-        [half_open, lease_ns, wait_initial_ns, wait_factor, wait_max_ns]
+    fn all(&self) -> [&AtomicU64; 2] {
+        [&self.half_open, &self.lease_ns]
+    }
+}
+
+impl Waiting {
+    fn new(config: &Config) -> Self {
+        let [initial_ns, factor, max_ns] = waiting_words(config).map(AtomicU64::new);
+        Waiting { initial_ns, factor, max_ns }
+    }
+
+    fn all(&self) -> [&AtomicU64; 3] {
+        [&self.initial_ns, &self.factor, &self.max_ns]
+    }
+}
+
+impl Moving {
+    pub(crate) fn new(config: &Config) -> Self {
+        Moving { judging: Judging::new(config), waiting: Waiting::new(config) }
     }
 }
 
@@ -185,18 +213,21 @@ impl Rest {
 
 impl Tail {
     pub(crate) fn new(config: &Config) -> Self {
-        let second = (Judging::new(config), Moving::new(config), Rest::new(config));
+        let second = (Probing::new(config), Moving::new(config), Rest::new(config));
         Tail { rest: Rest::new(config), second }
     }
 }
 
 impl<'a> Limits<'a> {
     fn words(self, version: u64) -> Words<'a> {
-        let (judging, moving, rest) = &self.tail.second;
-        match version & 1 {
-            0 => Words { judging: &self.head.judging, moving: self.moving, rest: &self.tail.rest },
-            _ => Words { judging, moving, rest },
-        }
+        let (probing, moving, rest) = match version & 1 {
+            0 => (&self.head.probing, self.moving, &self.tail.rest),
+            _ => {
+                let (probing, moving, rest) = &self.tail.second;
+                (probing, moving, rest)
+            }
+        };
+        Words { probing, judging: &moving.judging, waiting: &moving.waiting, rest }
     }
 
     /// Reads words of the configuration in force, and its version.
@@ -225,25 +256,25 @@ impl<'a> Limits<'a> {
     /// What a snapshot needs, of one configuration.
     pub(crate) fn rules_and_half_open(self) -> (Rules, HalfOpenConfig) {
         let read = |words: Words<'a>| {
-            let half_open = words.moving.half_open.load(Ordering::Relaxed);
+            let half_open = words.probing.half_open.load(Ordering::Relaxed);
             (words.judging.rules(u64::MAX), half_open_of(half_open))
         };
         self.read(read).0
     }
 
-    pub(crate) fn half_open(self) -> HalfOpenConfig {
-        self.read(|words| half_open_of(words.moving.half_open.load(Ordering::Relaxed))).0
-    }
-
     pub(crate) fn lease_ns(self) -> u64 {
-        self.read(|words| words.moving.lease_ns.load(Ordering::Relaxed)).0
+        self.read(|words| words.probing.lease_ns.load(Ordering::Relaxed)).0
     }
 
-    /// What an acquire in half-open needs: the places, and the lease.
-    pub(crate) fn places_and_lease(self) -> (u64, u64) {
+    /// Reads a state word, and what half-open goes by in settings that were in force after that.
+    ///
+    /// The word comes last, so that little happens between reading and exchanging it, and before the second look at the
+    /// version, so that the settings are no older.
+    pub(crate) fn around<W>(self, word: impl Fn() -> W) -> (W, HalfOpenConfig, u64) {
         let read = |words: Words<'a>| {
-            let half_open = words.moving.half_open.load(Ordering::Relaxed);
-            (PLACES.get(half_open), words.moving.lease_ns.load(Ordering::Relaxed))
+            let half_open = words.probing.half_open.load(Ordering::Relaxed);
+            let lease_ns = words.probing.lease_ns.load(Ordering::Relaxed);
+            (word(), half_open_of(half_open), lease_ns)
         };
         self.read(read).0
     }
@@ -256,7 +287,7 @@ impl<'a> Limits<'a> {
     /// All settings, for a breaker of this window and so many stripes.
     pub(crate) fn in_force(self, window: WindowConfig, stripes: u32) -> Config {
         let read = |words: Words<'a>| {
-            let half_open = words.moving.half_open.load(Ordering::Relaxed);
+            let half_open = words.probing.half_open.load(Ordering::Relaxed);
             Config {
                 window,
                 rules: words.judging.rules(words.rest.slow_limit_ns.load(Ordering::Relaxed)),
@@ -266,7 +297,7 @@ impl<'a> Limits<'a> {
                     seed: words.rest.wait_seed.load(Ordering::Relaxed),
                     ..words.wait()
                 },
-                lease_ns: words.moving.lease_ns.load(Ordering::Relaxed),
+                lease_ns: words.probing.lease_ns.load(Ordering::Relaxed),
                 stripes,
             }
         };
@@ -308,8 +339,9 @@ impl<'a> Limits<'a> {
                 word.store(*value, Ordering::Relaxed);
             }
         };
+        store(&idle.probing.all(), &probing_words(next));
         store(&idle.judging.all(), &judging_words(next));
-        store(&idle.moving.all(), &moving_words(next));
+        store(&idle.waiting.all(), &waiting_words(next));
         store(&[&idle.rest.wait_seed, &idle.rest.slow_limit_ns], &rest_words(next));
         for (index, changes) in changes.into_iter().enumerate() {
             let since = match changes {
@@ -331,12 +363,12 @@ impl<'a> Limits<'a> {
 
 impl Words<'_> {
     fn wait(self) -> WaitConfig {
-        let Moving { wait_initial_ns, wait_factor, wait_max_ns, .. } = self.moving;
+        let Waiting { initial_ns, factor, max_ns } = self.waiting;
         let jitter_ppm = JITTER_PPM.get(self.judging.rates.load(Ordering::Relaxed)) as u32;
         WaitConfig {
-            initial_ns: wait_initial_ns.load(Ordering::Relaxed),
-            factor: f64::from_bits(wait_factor.load(Ordering::Relaxed)),
-            max_ns: wait_max_ns.load(Ordering::Relaxed),
+            initial_ns: initial_ns.load(Ordering::Relaxed),
+            factor: f64::from_bits(factor.load(Ordering::Relaxed)),
+            max_ns: max_ns.load(Ordering::Relaxed),
             jitter_ppm,
             // Far away, and idle without jitter.
             seed: match jitter_ppm {
@@ -368,8 +400,8 @@ fn judging_words(config: &Config) -> [u64; 3] {
     ]
 }
 
-fn moving_words(config: &Config) -> [u64; 5] {
-    let Config { half_open, wait, lease_ns, min_calls, .. } = config;
+fn probing_words(config: &Config) -> [u64; 2] {
+    let Config { half_open, lease_ns, min_calls, .. } = config;
     let by_rate = half_open.kind == HalfOpenKind::Rate;
     [
         PLACES.put(half_open.places.into())
@@ -377,10 +409,11 @@ fn moving_words(config: &Config) -> [u64; 5] {
             | BY_RATE.put(by_rate.into())
             | GIVEN_MIN.put((*min_calls).into()),
         *lease_ns,
-        wait.initial_ns,
-        wait.factor.to_bits(),
-        wait.max_ns,
     ]
+}
+
+fn waiting_words(Config { wait, .. }: &Config) -> [u64; 3] {
+    [wait.initial_ns, wait.factor.to_bits(), wait.max_ns]
 }
 
 fn rest_words(config: &Config) -> [u64; 2] {
@@ -464,11 +497,9 @@ mod tests {
         assert_eq!(&limits.in_force(config.window, config.stripes), config);
         // Outcomes come with their kind.
         assert_eq!(limits.rules(), Rules { slow_limit_ns: u64::MAX, ..config.rules });
-        assert_eq!(limits.half_open(), config.half_open);
         assert_eq!(limits.rules_and_half_open(), (limits.rules(), config.half_open));
         assert_eq!(limits.lease_ns(), config.lease_ns);
-        let places = config.half_open.places.into();
-        assert_eq!(limits.places_and_lease(), (places, config.lease_ns));
+        assert_eq!(limits.around(|| 7), (7, config.half_open, config.lease_ns));
         assert_eq!(limits.wait_ns(3, 8), config.wait.nanos(3, 8));
         let slow_limit = config.rules.slow_limit_ns;
         assert_eq!(limits.head.slow_limit_ns(), (slow_limit < u64::MAX).then_some(slow_limit));
@@ -489,7 +520,8 @@ mod tests {
     fn who_fills_the_idle_copy_disturbs_nobody() {
         let parts = Parts::new(&config());
         let idle = parts.limits().words(1);
-        for word in idle.judging.all().into_iter().chain(idle.moving.all()) {
+        let idle = [&idle.probing.all()[..], &idle.judging.all(), &idle.waiting.all()];
+        for word in idle.concat() {
             word.store(77, Ordering::Relaxed);
         }
         agree(parts.limits(), &config());

@@ -22,6 +22,7 @@ use crate::window::counts::Kind;
 #[cfg(test)]
 mod bounds;
 pub(crate) mod cell;
+pub(crate) mod choices;
 pub(crate) mod config;
 #[cfg(test)]
 mod costs;
@@ -33,7 +34,8 @@ pub(crate) mod rules;
 mod settings;
 pub(crate) mod state;
 
-pub use self::config::{Builder, HalfOpen, OpenWait, Window};
+pub use self::choices::{HalfOpen, HalfOpenKind, OpenWait, OpenWaitKind, Window, WindowKind};
+pub use self::config::Builder;
 pub use self::permit::{OwnedPermit, Permit};
 pub use self::settings::Settings;
 
@@ -315,10 +317,28 @@ impl<C: Clock> CircuitBreaker<C> {
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, word: Word) -> Answer {
-        if self.totals.is_some() || trace::hears_refusals() {
+        if self.totals.is_some() {
+            return match word.is_closed() {
+                true => self.acquire_counted(word),
+                false => self.acquire_heard(word),
+            };
+        }
+        if trace::hears_refusals() {
             return self.acquire_heard(word);
         }
         self.answer(word)
+    }
+
+    /// The permit of a closed breaker that keeps totals: short for threads with a stripe.
+    #[inline(never)]
+    fn acquire_counted(&self, word: Word) -> Answer {
+        let seat = threads::seat_if_known();
+        match &self.totals {
+            Some(totals) if totals.add_own(seat, Count::Permitted) => {
+                Answer::granted(word, self.start())
+            }
+            _ => self.acquire_heard(word),
+        }
     }
 
     /// The same where it is counted or told.
@@ -724,16 +744,14 @@ impl<C: Clock> CircuitBreaker<C> {
         let seat = threads::seat_if_known();
         let (elapsed, now) = if grant.start == TALLIED && !self.engine.is_timed() {
             if self.engine.count_untimed(seat, grant.name) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+                return self.counted_warm(seat);
             }
             (None, None)
         } else {
             let now = self.clock.now_nanos();
             let elapsed = now.saturating_sub(grant.start);
             if !self.is_slow(elapsed) && self.engine.count_warm(seat, grant.name, now) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+                return self.counted_warm(seat);
             }
             (Some(elapsed), Some(now))
         };
@@ -765,9 +783,9 @@ impl<C: Clock> CircuitBreaker<C> {
     pub(crate) fn settle_timed(&self, grant: Grant, outcome: Outcome, elapsed: u64) -> Recorded {
         if outcome == Outcome::Success && !self.is_slow(elapsed) {
             let now = if self.engine.is_timed() { Some(self.clock.now_nanos()) } else { None };
-            if self.engine.count_warm(threads::seat_if_known(), grant.name, now.unwrap_or(0)) {
-                self.tally(Count::Succeeded);
-                return Recorded::Counted;
+            let seat = threads::seat_if_known();
+            if self.engine.count_warm(seat, grant.name, now.unwrap_or(0)) {
+                return self.counted_warm(seat);
             }
             return self.settle_slow(grant, outcome, Some(elapsed), now);
         }
@@ -837,6 +855,15 @@ impl<C: Clock> CircuitBreaker<C> {
 
     // ===== totals =====
 
+    /// Counts a warm success: only a thread with a stripe has one.
+    #[inline]
+    fn counted_warm(&self, seat: usize) -> Recorded {
+        if let Some(totals) = &self.totals {
+            totals.add_own(seat, Count::Succeeded);
+        }
+        Recorded::Counted
+    }
+
     fn tally(&self, count: Count) {
         if let Some(totals) = &self.totals {
             totals.add(threads::seat(), count);
@@ -856,7 +883,7 @@ impl<C: Clock> CircuitBreaker<C> {
         since(self.zero, now)
     }
 
-    /// Tells the observers; what one panics with is dropped.
+    /// Notes a change and tells the observers.
     ///
     /// `now` is the reading of the call that committed the change.
     #[cold]
@@ -864,6 +891,11 @@ impl<C: Clock> CircuitBreaker<C> {
         if self.observers.is_empty() && self.totals.is_none() && trace::IS_OFF {
             return;
         }
+        self.tell(&self.note(change, now));
+    }
+
+    /// Enters a change into the totals.
+    pub(crate) fn note(&self, change: &Change, now: u64) -> Transition {
         let Change { from, to, generation, cause, lapsed_at } = *change;
         let instant = lapsed_at.map_or(now, |lapse| back(self.zero, now, lapse));
         let at = Duration::from_nanos(instant);
@@ -872,9 +904,14 @@ impl<C: Clock> CircuitBreaker<C> {
             // The clock's own time: the engine's runs on where the clock was wrong at the build, and has an end.
             totals.publish(&transition, instant.wrapping_sub(self.zero));
         }
-        trace::changed(&self.name, &transition);
+        transition
+    }
+
+    /// Tells the observers; what one panics with is dropped.
+    pub(crate) fn tell(&self, transition: &Transition) {
+        trace::changed(&self.name, transition);
         for observer in &self.observers {
-            contain(|| observer(&transition));
+            contain(|| observer(transition));
         }
     }
 }

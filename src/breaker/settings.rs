@@ -7,6 +7,7 @@ use crate::breaker::config::{Builder, Config, HalfOpen, OpenWait, Window, Window
 use crate::breaker::CircuitBreaker;
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::event::Transition;
 
 /// What a breaker keeps as it was built.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +20,16 @@ pub(crate) struct Built {
 /// [`reconfigure`](CircuitBreaker::reconfigure).
 ///
 /// As they were set, each ready to be given to a [`Builder`] again: defaults are filled in, rates and jitter are whole
-/// parts per million, a time window says its buckets.
+/// parts per million, a time window says its buckets. What stands in a window, a wait, or the way through half-open,
+/// their `kind()` says.
 ///
 /// ```
-/// use failfast::{CircuitBreaker, HalfOpen, Window};
+/// use failfast::{CircuitBreaker, HalfOpen, Window, WindowKind};
 ///
 /// let breaker = CircuitBreaker::builder().window(Window::count(50)).build()?;
 /// let settings = breaker.settings();
 /// assert_eq!(settings.window, Window::count(50));
+/// assert_eq!(settings.window.kind(), WindowKind::Count { size: 50 });
 /// assert_eq!((settings.failure_rate, settings.min_calls), (Some(0.5), 20));
 /// assert_eq!(settings.half_open, HalfOpen::probes(3));
 /// # Ok::<(), failfast::ConfigError>(())
@@ -176,16 +179,23 @@ impl<C: Clock> CircuitBreaker<C> {
     ///
     /// What happened before this call happens before what follows any call that is judged by the new settings.
     pub fn reconfigure<D: Clock>(&self, builder: &Builder<D>) -> Result<(), ConfigError> {
+        // Only now, with the turn given up, may an observer run.
+        self.take_on(builder)?.iter().for_each(|transition| self.tell(transition));
+        Ok(())
+    }
+
+    /// As [`reconfigure`](CircuitBreaker::reconfigure), but for telling the observers: it is for the caller to
+    /// [tell](CircuitBreaker::tell) them.
+    pub(crate) fn take_on<D: Clock>(
+        &self,
+        builder: &Builder<D>,
+    ) -> Result<Vec<Transition>, ConfigError> {
         let config = builder.validate_for(&self.built, self.engine.longest_run())?;
         let read = OnceCell::new();
         let now = || *read.get_or_init(|| self.clock.now_nanos());
         let changes =
             self.engine.reconfigure(config, builder.given_seed(), &|| self.since_zero(now()));
-        // Only now, with the turn given up, may an observer run.
-        for change in changes {
-            self.publish(&change, now());
-        }
-        Ok(())
+        Ok(changes.iter().map(|change| self.note(change, now())).collect())
     }
 
     /// Whether [`reconfigure`](CircuitBreaker::reconfigure) would accept this builder. The answer never changes; it reads

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileError {
+pub struct InvalidConfig {
     file: Option<PathBuf>,
     place: Option<Place>,
     key: String,
@@ -35,14 +35,14 @@ pub(super) struct Place {
     pub(super) column: usize,
 }
 
-impl FileError {
+impl InvalidConfig {
     /// The file, where the settings came from one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// The line in the file or text, from 1; `None` for settings that were not read from a text, and for a file that
-    /// can't be read at all.
+    /// The line in the file or text, from 1; `None` for settings that were not read from a text, and for a file or text
+    /// that is not read at all.
     pub fn line(&self) -> Option<usize> {
         self.place.map(|place| place.line)
     }
@@ -80,7 +80,7 @@ impl FileError {
     }
 }
 
-impl fmt::Display for FileError {
+impl fmt::Display for InvalidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.file, self.place) {
             (Some(file), Some(place)) => write!(f, "{}:{}: ", file.display(), place.line)?,
@@ -95,7 +95,7 @@ impl fmt::Display for FileError {
     }
 }
 
-impl Error for FileError {}
+impl Error for InvalidConfig {}
 
 /// A refusal on its way out: the key still in parts, the place and the value as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,10 +117,10 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for FileError {
+impl From<Refusal> for InvalidConfig {
     fn from(refusal: Refusal) -> Self {
         let parts: Vec<_> = refusal.path.iter().map(|part| key_part(part)).collect();
-        FileError {
+        InvalidConfig {
             file: None,
             place: refusal.place,
             key: parts.join("."),

@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::entry::{Rule, SlowCall};
 use super::time;
-use crate::breaker::config::{HalfOpenKind, WindowKind};
+use crate::breaker::choices::Span;
+use crate::breaker::config::HalfOpenKind;
 use crate::breaker::{HalfOpen, OpenWait, Window};
 
 const COUNT: &str = "a whole number from 1 to 4294967295";
@@ -306,10 +307,10 @@ impl<'de> Deserialize<'de> for Window {
 impl Serialize for Window {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut form = WindowForm { buckets: self.buckets, ..WindowForm::default() };
-        match self.kind {
-            WindowKind::Count(size) => form.count = Some(size),
-            WindowKind::Time(length) => form.time = Some(length),
-            WindowKind::Consecutive(limit) => form.consecutive = Some(limit),
+        match self.span {
+            Span::Count(size) => form.count = Some(size),
+            Span::Time(length) => form.time = Some(length),
+            Span::Consecutive(limit) => form.consecutive = Some(limit),
         }
         form.serialize(serializer)
     }

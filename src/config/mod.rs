@@ -26,8 +26,9 @@
 //! # In a file
 //!
 //! `Config::load` reads a file in any of three formats, each behind the feature of its name; `Config::from_toml`,
-//! `Config::from_json` and `Config::from_yaml` read a text. They return settings that have been checked. This is
-//! `circuits.toml`:
+//! `Config::from_json` and `Config::from_yaml` read a text. They return settings that have been checked. A file or text
+//! has at most 256 KiB: a thousand breakers with every setting of their own, several thousand that share templates. This
+//! is `circuits.toml`:
 //!
 //! ```toml
 #![doc = include_str!("circuits.toml")]
@@ -59,7 +60,7 @@
 //! assert_eq!(inventory.window, Some(Window::count(200))); // its own
 //! assert_eq!(inventory.failure_rate, Some(Rule::At(0.2))); // critical's
 //! assert_eq!(inventory.min_calls, Some(20)); // default's
-//! # Ok::<(), failfast::config::FileError>(())
+//! # Ok::<(), failfast::config::InvalidConfig>(())
 //! ```
 //!
 //! # The keys
@@ -101,8 +102,8 @@
 //!
 //! # What is refused, and how
 //!
-//! A [`FileError`] has the file, the line, the key, the value given and the values allowed. The key is where the value
-//! stands, which may be a template's.
+//! An [`InvalidConfig`] has the file, the line, the key, the value given and the values allowed. The key is where the
+//! value stands, which may be a template's.
 //!
 //! ```
 //! # use failfast::config::Config;
@@ -152,10 +153,12 @@
 //! # With serde
 //!
 //! The feature `serde` alone has `Deserialize` and `Serialize` for [`Config`] and its parts, in the form of the file: to
-//! have it as a part of a larger one, say. What is read so has not been checked: call [`Config::validate`].
+//! have it as a part of a larger one, say, or to read more than 256 KiB. What is read so has not been checked: call
+//! [`Config::validate`].
 
 use std::collections::BTreeMap;
 
+mod chain;
 mod entry;
 mod error;
 mod file;
@@ -164,8 +167,9 @@ mod form;
 mod resolve;
 pub(crate) mod time;
 
+pub(crate) use self::chain::Resolver;
 pub use self::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule, SlowCall};
-pub use self::error::FileError;
+pub use self::error::InvalidConfig;
 
 /// What a registry is told: templates and the named primitives.
 #[derive(Clone, Debug, Default, PartialEq)]

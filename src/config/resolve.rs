@@ -4,28 +4,16 @@
 //! key that the value came from.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
+use super::chain::{Link, Resolver, BREAKERS, DEFAULT, TEMPLATES};
 use super::entry::{BreakerConfig, BulkheadConfig, RateLimitConfig, Rule};
-use super::error::{FileError, Refusal};
+use super::error::{InvalidConfig, Refusal};
 use super::{time, Config};
-use crate::breaker::config::{validate_time, HalfOpenKind, WindowKind};
+use crate::breaker::choices::Span;
+use crate::breaker::config::{validate_time, HalfOpenKind};
 use crate::breaker::Window;
 use crate::bulkhead::Bulkhead;
 use crate::error::ConfigError;
-
-/// The template that everybody has.
-const DEFAULT: &str = "default";
-const BREAKERS: &str = "breakers";
-const TEMPLATES: &str = "templates";
-
-/// An entry among those that a breaker's settings come from.
-#[derive(Clone, Copy)]
-struct Link<'c> {
-    section: &'static str,
-    name: &'c str,
-    entry: &'c BreakerConfig,
-}
 
 impl Config {
     /// The whole of a breaker's settings: its entry's, for the rest its template's, that one's template's, and so on, and
@@ -43,15 +31,15 @@ impl Config {
     ///     .with_breaker("payment", entry.clone().template("critical"));
     /// assert_eq!(config.breaker("payment")?, entry.clone().min_calls(50).consecutive_failures(3));
     /// assert_eq!(config.breaker("search")?, entry.min_calls(50).consecutive_failures(9));
-    /// # Ok::<(), failfast::config::FileError>(())
+    /// # Ok::<(), failfast::config::InvalidConfig>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for a template that does not exist or leads back to itself, and for settings that
+    /// An [`InvalidConfig`] for a template that does not exist or leads back to itself, and for settings that
     /// [`build`](crate::Builder::build) would refuse.
-    pub fn breaker(&self, name: &str) -> Result<BreakerConfig, FileError> {
-        Ok(self.checked_breaker(name)?)
+    pub fn breaker(&self, name: &str) -> Result<BreakerConfig, InvalidConfig> {
+        Resolver::new(self).breaker(name)
     }
 
     /// Checks everything: each template, each breaker over its templates, what a name without an entry gets, each bulkhead
@@ -62,33 +50,34 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for the first setting that is not allowed. Its key is where the value was given, which may be a
-    /// template.
-    pub fn validate(&self) -> Result<(), FileError> {
+    /// An [`InvalidConfig`] for the first setting that is not allowed. Its key is where the value was given, which may be
+    /// a template.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
         Ok(self.check()?)
     }
 
     /// The error of a breaker that can't take on these settings, with the key that the one in question comes from.
-    pub(crate) fn refused(&self, name: &str, error: &ConfigError) -> FileError {
-        let empty = BreakerConfig::default();
-        let entry = self.breakers.get(name).unwrap_or(&empty);
-        let chain = self.chain(Link { section: BREAKERS, name, entry });
-        FileError::from(
-            chain.map_or_else(|refusal| refusal, |chain| refusal(&chain, &whole(&chain), error)),
-        )
+    pub(crate) fn refused(&self, name: &str, error: &ConfigError) -> InvalidConfig {
+        let link = self.breaker_link(name);
+        let refused = |whole: BreakerConfig| Ok(refusal(&self.chain(link)?, &whole, error));
+        let refused = Resolver::new(self).whole(link).and_then(refused);
+        InvalidConfig::from(refused.unwrap_or_else(|refusal| refusal))
     }
 
     pub(super) fn check(&self) -> Result<(), Refusal> {
         self.check_names()?;
+        let mut resolver = Resolver::new(self);
         for (name, entry) in &self.templates {
-            let link = Link { section: TEMPLATES, name, entry };
-            self.chain(link)?;
+            let link = Link::template(name, entry);
+            resolver.whole(link)?;
             check_alone(link)?;
         }
-        let default = self.templates.get(DEFAULT).cloned().unwrap_or_default();
-        check_whole(&[Link { section: TEMPLATES, name: DEFAULT, entry: &default }])?;
+        if let Some((name, entry)) = self.templates.get_key_value(DEFAULT) {
+            // Anybody may come to have what it says, and nothing else.
+            resolver.allowed(Link::template(name, entry))?;
+        }
         for name in self.breakers.keys() {
-            self.checked_breaker(name)?;
+            resolver.allowed(self.breaker_link(name))?;
         }
         for (name, bulkhead) in &self.bulkheads {
             check_bulkhead(name, bulkhead)?;
@@ -113,75 +102,29 @@ impl Config {
         }
         Ok(())
     }
+}
 
-    fn checked_breaker(&self, name: &str) -> Result<BreakerConfig, Refusal> {
-        let empty = BreakerConfig::default();
-        let entry = self.breakers.get(name).unwrap_or(&empty);
-        check_whole(&self.chain(Link { section: BREAKERS, name, entry })?)
+impl<'c> Resolver<'c> {
+    /// As [`Config::breaker`].
+    pub(crate) fn breaker(&mut self, name: &'c str) -> Result<BreakerConfig, InvalidConfig> {
+        Ok(self.allowed(self.config.breaker_link(name))?)
     }
 
-    /// The entries that the settings come from, those that win first.
-    fn chain<'c>(&'c self, first: Link<'c>) -> Result<Vec<Link<'c>>, Refusal> {
-        let mut chain = vec![first];
-        let mut seen = BTreeSet::new();
-        let mut link = first;
-        loop {
-            let named = link.entry.template.as_deref();
-            let refuse = |allowed: String| {
-                let given = format!("{:?}", named.unwrap_or_default());
-                Err(Refusal::new(&[link.section, link.name, "template"], given, allowed))
-            };
-            if link.section == TEMPLATES {
-                seen.insert(link.name);
-                if link.name == DEFAULT {
-                    return match named {
-                        None => Ok(chain),
-                        Some(_) => refuse("none: default is everybody's last".to_owned()),
-                    };
-                }
-            }
-            let name = named.unwrap_or(DEFAULT);
-            if seen.contains(name) {
-                return refuse("a template that does not lead back to this one".to_owned());
-            }
-            link = match self.templates.get_key_value(name) {
-                Some((name, entry)) => Link { section: TEMPLATES, name, entry },
-                // It exists even where nothing is said of it.
-                None if name == DEFAULT => return Ok(chain),
-                None => return refuse(self.names_of_templates()),
-            };
-            chain.push(link);
+    /// What a chain comes to, if that is allowed.
+    fn allowed(&mut self, first: Link<'c>) -> Result<BreakerConfig, Refusal> {
+        let whole = self.whole(first)?;
+        match whole.to_builder().validate() {
+            Ok(_) => Ok(whole),
+            Err(error) => Err(refusal(&self.config.chain(first)?, &whole, &error)),
         }
-    }
-
-    fn names_of_templates(&self) -> String {
-        let names: BTreeSet<_> =
-            self.templates.keys().map(String::as_str).chain([DEFAULT]).collect();
-        let names: Vec<_> = names.into_iter().map(|name| format!("{name:?}")).collect();
-        super::error::shortened(&format!("one of {}", names.join(", ")))
     }
 }
 
 // ===== breakers =====
 
-/// What the chain comes to.
-fn whole(chain: &[Link<'_>]) -> BreakerConfig {
-    let over = |whole: BreakerConfig, link: &Link<'_>| whole.over(link.entry);
-    BreakerConfig { template: None, ..chain.iter().fold(BreakerConfig::default(), over) }
-}
-
-/// The same, if it is allowed.
-fn check_whole(chain: &[Link<'_>]) -> Result<BreakerConfig, Refusal> {
-    let whole = whole(chain);
-    match whole.to_builder().validate() {
-        Ok(_) => Ok(whole),
-        Err(error) => Err(refusal(chain, &whole, &error)),
-    }
-}
-
 /// Whether a template's own values are allowed; what others must add to them is not asked for.
 fn check_alone(link: Link<'_>) -> Result<(), Refusal> {
-    let mut alone = link.entry.clone();
+    let mut alone = link.entry.cloned().unwrap_or_default();
     if alone.window.is_none() {
         // A window that any other setting goes with.
         alone.window = Some(Window::time(Duration::from_secs(1)));
@@ -195,14 +138,15 @@ fn check_alone(link: Link<'_>) -> Result<(), Refusal> {
 /// The error of `build` with the key of the entry that the value came from, and the value as a file has it.
 fn refusal(chain: &[Link<'_>], whole: &BreakerConfig, error: &ConfigError) -> Refusal {
     let (keys, given) = in_a_file(whole, error);
-    let origin = keys.first().and_then(|key| chain.iter().find(|link| gives(link.entry, key)));
+    let says = |key: &&str, link: &&Link<'_>| link.entry.is_some_and(|entry| gives(entry, key));
+    let origin = keys.first().and_then(|key| chain.iter().find(|link| says(key, link)));
     let link = origin.unwrap_or(&chain[0]);
     let mut path = vec![link.section, link.name];
     path.extend(keys);
     let mut allowed = error.allowed().to_owned();
     if link.section != chain[0].section {
         let whose = Refusal::new(&[chain[0].section, chain[0].name], "", "");
-        allowed = format!("{allowed} (in {})", FileError::from(whose).key());
+        allowed = format!("{allowed} (in {})", InvalidConfig::from(whose).key());
     }
     Refusal::new(&path, given, allowed)
 }
@@ -231,12 +175,10 @@ fn in_a_file(whole: &BreakerConfig, error: &ConfigError) -> (Vec<&'static str>, 
     let as_built = || error.given().to_owned();
     match error.field() {
         "rules" => (Vec::new(), "no rule".to_owned()),
-        "window" => match whole.window.map(|window| window.kind) {
-            Some(WindowKind::Count(size)) => (vec!["window", "count"], size.to_string()),
-            Some(WindowKind::Time(length)) => (vec!["window", "time"], quoted(length)),
-            Some(WindowKind::Consecutive(limit)) => {
-                (vec!["window", "consecutive"], limit.to_string())
-            }
+        "window" => match whole.window.map(|window| window.span) {
+            Some(Span::Count(size)) => (vec!["window", "count"], size.to_string()),
+            Some(Span::Time(length)) => (vec!["window", "time"], quoted(length)),
+            Some(Span::Consecutive(limit)) => (vec!["window", "consecutive"], limit.to_string()),
             None => (vec!["window"], as_built()),
         },
         "buckets" => {

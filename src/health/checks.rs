@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Instant, SystemTime};
 
 use super::{CheckHealth, CheckStatus};
@@ -51,6 +51,8 @@ struct Run {
     started: Instant,
     /// By the registry's clock, for reports.
     at: Duration,
+    /// Where the check is asked, once it is.
+    thread: Option<ThreadId>,
 }
 
 /// A run that is over.
@@ -79,6 +81,17 @@ impl Table {
 
     pub(super) fn dismiss(&mut self, runner: u64) {
         self.runners.remove(&runner);
+    }
+
+    /// Whether a check is being asked on this very thread.
+    fn is_asking_here(&self) -> bool {
+        let here = Some(thread::current().id());
+        self.checks.values().any(|check| check.run.is_some_and(|run| run.thread == here))
+    }
+
+    /// The check that has this run under way, unless it is gone.
+    fn running(&mut self, name: &str, number: u64) -> Option<&mut Check> {
+        self.checks.get_mut(name).filter(|check| check.run.is_some_and(|run| run.number == number))
     }
 
     /// How long the slowest of these runs may still take; `None` when all are over or beyond their limits.
@@ -163,13 +176,17 @@ impl<C: Clock> Checks<C> {
         }
     }
 
-    /// Runs the checks, and says how all of them are afterwards.
+    /// Runs the checks, and says how all of them are afterwards; on the thread of a check, says how they are.
     pub(crate) fn run_all(self: &Arc<Self>, wall: SystemTime) -> Vec<CheckHealth>
     where
         C: Clone,
     {
         let began = Instant::now();
-        self.run(|_| false);
+        // A check would wait for itself; and two that run the checks, each for the other.
+        let is_nested = self.table().is_asking_here();
+        if !is_nested {
+            self.run(|_| false);
+        }
         self.read(wall.checked_add(began.elapsed()).unwrap_or(wall))
     }
 
@@ -186,7 +203,7 @@ impl<C: Clock> Checks<C> {
             let run = *check.run.get_or_insert_with(|| {
                 *numbers += 1;
                 fresh.push((name.clone(), *numbers, Arc::clone(&check.ask)));
-                Run { number: *numbers, started: Instant::now(), at }
+                Run { number: *numbers, started: Instant::now(), at, thread: None }
             });
             runs.push((name.clone(), run.number));
         }
@@ -196,6 +213,7 @@ impl<C: Clock> Checks<C> {
             // The system cuts names and takes no NUL.
             let thread = thread::Builder::new().name(format!("check-{name}").replace('\0', "?"));
             let started = thread.spawn(move || {
+                checks.note_thread(&check, run);
                 let result = answer(&*ask);
                 checks.finish(&check, run, result);
             });
@@ -206,13 +224,19 @@ impl<C: Clock> Checks<C> {
         runs
     }
 
+    /// Notes that a check is asked on this thread, unless it is gone.
+    fn note_thread(&self, name: &str, number: u64) {
+        if let Some(run) = self.table().running(name, number).and_then(|check| check.run.as_mut()) {
+            run.thread = Some(thread::current().id());
+        }
+    }
+
     /// Notes how a run went, unless its check is gone.
     fn finish(&self, name: &str, number: u64, result: Result<(), String>) {
         let now = self.clock.now();
         self.announce(|table| {
-            let Some(check) = table.checks.get_mut(name) else { return };
-            let Some(run) = check.run.filter(|run| run.number == number) else { return };
-            check.run = None;
+            let Some(check) = table.running(name, number) else { return };
+            let Some(run) = check.run.take() else { return };
             check.last = Some(Ran {
                 result,
                 late: run.started.elapsed() >= check.limit,

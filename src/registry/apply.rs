@@ -1,21 +1,19 @@
 //! A new configuration for a registry in use: all of it is checked, then put in force, then brought to what is there.
 
-use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, ThreadId};
 
 use super::kinds::{Item, Maker, Origin, Stock};
 use super::Registry;
 use crate::breaker::{Builder, CircuitBreaker};
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::{Config, FileError};
+use crate::config::{Config, InvalidConfig, Resolver};
 use crate::error::ConfigError;
+use crate::event::Transition;
 #[cfg(feature = "rate-limit")]
 use crate::rate_limit::RateLimit;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::Mutex;
 
 impl<C: Clock + Clone> Registry<C> {
     /// Puts a new configuration in force while calls go on: all of it, or, where anything is refused, none of it.
@@ -54,29 +52,53 @@ impl<C: Clock + Clone> Registry<C> {
     /// Breakers change one after another, in the order of their names: each all at once, not all at the same moment. What is
     /// asked for first meanwhile is built from the new configuration.
     ///
+    /// # Observers
+    ///
+    /// They are told on this thread, of one breaker after another, once all of them have changed and another `apply` may
+    /// begin; so they may apply configurations themselves, to this registry or another, and are called again for what that
+    /// changes.
+    ///
     /// # Errors
     ///
-    /// [`ApplyError::Refused`], with the key, for the first setting that is not allowed, or that something which is there
-    /// can't take on: the kind and size of a breaker's window, its stripes, whether it keeps totals, a limit on runs that is
-    /// longer than its memory, the rate of a rate limit. Nothing has changed then. To change those too, remove what they
-    /// belong to, apply, and look it up again.
+    /// An [`InvalidConfig`] for the first setting that is not allowed, or that something which is there can't take on: the
+    /// kind and size of a breaker's window, its stripes, whether it keeps totals, a limit on runs that is longer than its
+    /// memory, the rate of a rate limit. Nothing has changed then. To change those too, remove what they belong to, apply,
+    /// and look it up again.
     ///
-    /// [`ApplyError::Nested`], when an observer calls this on the thread of an apply that is under way.
+    /// ```
+    /// use failfast::config::{BreakerConfig, Config};
+    /// use failfast::{Registry, Window};
+    ///
+    /// let registry = Registry::new();
+    /// registry.breaker("payment")?;
+    /// let entry = BreakerConfig::default().window(Window::count(500));
+    /// let error = registry.apply(Config::default().with_breaker("payment", entry)).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "breakers.payment.window.count: given 500, allowed is count(100), as the breaker was built"
+    /// );
+    /// # Ok::<(), failfast::ConfigError>(())
+    /// ```
     ///
     /// # Progress
     ///
-    /// Blocks while another thread applies, its observers included. Keeps no call and no lookup waiting while it does.
-    pub fn apply(&self, config: Config) -> Result<Applied, ApplyError> {
+    /// Blocks while another thread applies. Keeps no call and no lookup waiting while it does.
+    pub fn apply(&self, config: Config) -> Result<Applied, InvalidConfig> {
         config.validate()?;
-        let _turn = self.turns.take()?;
         let next = Arc::new(config);
-        let (old, steps) = self.shelves.replan(|stock| {
-            let steps = stock.steps_to(&next)?;
-            stock.enter(&next);
-            let old = core::mem::replace(&mut stock.config, Arc::clone(&next));
-            Ok::<_, FileError>((old, steps))
+        let (applied, news) = self.turn.take(|| {
+            let (old, steps) = self.shelves.replan(|stock| {
+                let steps = stock.steps_to(&next)?;
+                stock.enter(&next);
+                let old = core::mem::replace(&mut stock.config, Arc::clone(&next));
+                Ok::<_, InvalidConfig>((old, steps))
+            })?;
+            Ok::<_, InvalidConfig>(steps.run(&old, &next))
         })?;
-        Ok(steps.run(&old, &next))
+        for (breaker, transitions) in news {
+            transitions.iter().for_each(|transition| breaker.tell(transition));
+        }
+        Ok(applied)
     }
 }
 
@@ -140,16 +162,20 @@ struct Steps<C> {
     names: [BTreeSet<String>; 3],
 }
 
+/// A breaker that has taken a step, and what its observers have not been told yet.
+type News<C> = (Arc<CircuitBreaker<C>>, Vec<Transition>);
+
 impl<C: Clock + Clone> Stock<C> {
     /// What it takes to bring everything here to a configuration, which was validated; the first thing that can't be
     /// brought to it is the error. No foreign code runs here.
-    fn steps_to(&self, next: &Config) -> Result<Steps<C>, FileError> {
+    fn steps_to(&self, next: &Config) -> Result<Steps<C>, InvalidConfig> {
         let mut breakers = Vec::new();
+        let mut resolver = Resolver::new(next);
         for (name, item) in &self.breakers {
             if !next.breakers.contains_key(name) && item.origin != Origin::Default {
                 continue;
             }
-            let settings = next.breaker(name)?;
+            let settings = resolver.breaker(name)?;
             let builder = settings.to_builder();
             accepts_totals(item, settings.totals)
                 .and_then(|()| item.thing.accepts(&builder))
@@ -213,7 +239,7 @@ fn accepts_rate<C: Clock>(
     name: &str,
     limit: &RateLimit<C>,
     next: &Config,
-) -> Result<(), FileError> {
+) -> Result<(), InvalidConfig> {
     let Some(entry) = next.rate_limits.get(name) else {
         return Ok(());
     };
@@ -232,23 +258,25 @@ fn accepts_rate<C: Clock>(
                 limit.token_every(),
                 limit.burst()
             );
-            Err(FileError::at(&["rate_limits", name], given, allowed))
+            Err(InvalidConfig::at(&["rate_limits", name], given, allowed))
         }
     }
 }
 
 impl<C: Clock + Clone> Steps<C> {
-    /// Takes the steps, without any lock: observers hear of new generations.
-    fn run(self, old: &Config, next: &Config) -> Applied {
+    /// Takes the steps; beside what they did it gives the breakers, with what their observers are to be told.
+    fn run(self, old: &Config, next: &Config) -> (Applied, Vec<News<C>>) {
         // What is there and takes no step stays as it is.
         let [mut breakers, mut bulkheads, rate_limits] = self.names.map(|names| {
             names.into_iter().map(|name| (name, Kept::Same)).collect::<BTreeMap<_, _>>()
         });
+        let mut news = Vec::with_capacity(self.breakers.len());
         for (breaker, builder) in self.breakers {
             let before = breaker.settings();
-            let taken = breaker.reconfigure(&builder);
+            let taken = breaker.take_on(&builder);
             debug_assert!(taken.is_ok(), "{taken:?} though it was accepted");
             breakers.insert(breaker.name().to_owned(), Kept::if_same(before == breaker.settings()));
+            news.push((breaker, taken.unwrap_or_default()));
         }
         for (name, bulkhead, places) in self.bulkheads {
             let before = bulkhead.max_concurrent();
@@ -256,17 +284,19 @@ impl<C: Clock + Clone> Steps<C> {
             debug_assert!(taken.is_ok(), "{taken:?} though it was validated");
             bulkheads.insert(name, Kept::if_same(before == places));
         }
-        Applied {
-            breakers: changes(&old.breakers, &next.breakers, breakers, |name| {
-                old.breaker(name).ok() == next.breaker(name).ok()
+        let (mut before, mut after) = (Resolver::new(old), Resolver::new(next));
+        let applied = Applied {
+            breakers: changes(&old.breakers, &next.breakers, &breakers, |name| {
+                before.breaker(name).ok() == after.breaker(name).ok()
             }),
-            bulkheads: changes(&old.bulkheads, &next.bulkheads, bulkheads, |name| {
+            bulkheads: changes(&old.bulkheads, &next.bulkheads, &bulkheads, |name| {
                 old.bulkheads.get(name) == next.bulkheads.get(name)
             }),
-            rate_limits: changes(&old.rate_limits, &next.rate_limits, rate_limits, |name| {
+            rate_limits: changes(&old.rate_limits, &next.rate_limits, &rate_limits, |name| {
                 old.rate_limits.get(name) == next.rate_limits.get(name)
             }),
-        }
+        };
+        (applied, news)
     }
 }
 
@@ -287,16 +317,16 @@ impl Kept {
 }
 
 /// The lists: by what has become of what is there, and where nothing is, by what the entries say.
-fn changes<T>(
-    old: &BTreeMap<String, T>,
-    next: &BTreeMap<String, T>,
-    there: BTreeMap<String, Kept>,
-    says_the_same: impl Fn(&str) -> bool,
+fn changes<'c, T>(
+    old: &'c BTreeMap<String, T>,
+    next: &'c BTreeMap<String, T>,
+    there: &'c BTreeMap<String, Kept>,
+    mut says_the_same: impl FnMut(&'c str) -> bool,
 ) -> Changes {
     let mut changes = Changes::default();
     let names: BTreeSet<&String> = old.keys().chain(next.keys()).chain(there.keys()).collect();
     for name in names {
-        let kept = || match there.get(name) {
+        let mut kept = || match there.get(name) {
             Some(kept) => *kept,
             None => Kept::if_same(says_the_same(name)),
         };
@@ -313,84 +343,18 @@ fn changes<T>(
 
 // ===== one after another =====
 
-/// Whose turn it is. While somebody has it no lock is held, so that observers may do what they like, but for one thing.
-pub(super) struct Turns {
-    taken: Mutex<Option<ThreadId>>,
-    free: Condvar,
-}
+/// Taken by who applies: settings come to breakers in the order in which configurations were put in force.
+pub(super) struct Turn(Mutex<()>);
 
-/// Ends with this.
-pub(super) struct Turn<'a>(&'a Turns);
-
-impl Turns {
+impl Turn {
     pub(super) fn new() -> Self {
-        Turns { taken: Mutex::new(None), free: Condvar::new() }
+        Turn(Mutex::new(()))
     }
 
-    /// Waits for a turn; an error where the thread would wait for itself.
-    fn take(&self) -> Result<Turn<'_>, ApplyError> {
-        let me = thread::current().id();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(who) = *taken {
-            if who == me {
-                return Err(ApplyError::Nested);
-            }
-            taken = self.free.wait(taken).unwrap_or_else(PoisonError::into_inner);
-        }
-        *taken = Some(me);
-        Ok(Turn(self))
+    /// Foreign code is not called meanwhile, but for the clocks of breakers that change, nor dropped.
+    fn take<R>(&self, change: impl FnOnce() -> R) -> R {
+        // A clock that panics leaves a configuration of which later breakers know nothing; the next apply brings them another.
+        let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change()
     }
 }
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.0.free.notify_one();
-    }
-}
-
-// ===== the error =====
-
-/// A configuration that a registry does not take on; nothing has changed.
-///
-/// ```
-/// use failfast::config::{BreakerConfig, Config};
-/// use failfast::{Registry, Window};
-///
-/// let registry = Registry::new();
-/// registry.breaker("payment")?;
-/// let entry = BreakerConfig::default().window(Window::count(500));
-/// let error = registry.apply(Config::default().with_breaker("payment", entry)).unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     "breakers.payment.window.count: given 500, allowed is count(100), as the breaker was built"
-/// );
-/// # Ok::<(), failfast::ConfigError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// A setting is not allowed, or what is there can't take it on.
-    Refused(FileError),
-    /// An observer called this on the thread of an apply that is under way, and would wait for itself.
-    Nested,
-}
-
-impl From<FileError> for ApplyError {
-    fn from(error: FileError) -> Self {
-        ApplyError::Refused(error)
-    }
-}
-
-impl fmt::Display for ApplyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ApplyError::Refused(error) => error.fmt(f),
-            ApplyError::Nested => {
-                f.write_str("a configuration is being applied by the very thread that asks for it")
-            }
-        }
-    }
-}
-
-impl Error for ApplyError {}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::breaker::CircuitBreaker;
 use crate::bulkhead::Bulkhead;
 use crate::clock::{Clock, DefaultClock};
-use crate::config::{Config, FileError};
+use crate::config::{Config, InvalidConfig};
 use crate::error::ConfigError;
 use crate::event::Transition;
 use crate::health::Checks;
@@ -23,11 +23,11 @@ mod kinds;
 pub(crate) mod shelves;
 mod watch;
 
-use self::apply::Turns;
+use self::apply::Turn;
 use self::kinds::{Item, Kind, Maker, Origin, Shelf, Stock};
 use self::shelves::Shelves;
 
-pub use self::apply::{Applied, ApplyError, Changes};
+pub use self::apply::{Applied, Changes};
 
 /// Named breakers, bulkheads and rate limits, built from templates and overrides when they are first asked for.
 ///
@@ -73,7 +73,7 @@ pub struct Registry<C: Clock + Clone = DefaultClock> {
     clock: C,
     shelves: Shelves<Stock<C>>,
     /// Taken by whoever applies a configuration.
-    turns: Turns,
+    turn: Turn,
     checks: Arc<Checks<C>>,
 }
 
@@ -106,8 +106,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// A [`FileError`] for the first setting of the whole configuration that is not allowed.
-    pub fn from_config(config: Config) -> Result<Self, FileError> {
+    /// An [`InvalidConfig`] for the first setting of the whole configuration that is not allowed.
+    pub fn from_config(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
         let registry = Registry::new();
         registry.shelves.replan(|stock| stock.config = Arc::new(config));
@@ -138,7 +138,7 @@ impl<C: Clock + Clone> Registry<C> {
     /// ```
     pub fn with_clock(clock: C) -> Self {
         let checks = Arc::new(Checks::new(clock.clone()));
-        Registry { clock, shelves: Shelves::new(Stock::new()), turns: Turns::new(), checks }
+        Registry { clock, shelves: Shelves::new(Stock::new()), turn: Turn::new(), checks }
     }
 
     /// The clock that its breakers and rate limits read; [`Transition::at`] is in its time.
@@ -278,7 +278,7 @@ impl<C: Clock + Clone> Registry<C> {
     /// Adds an observer of all breakers that are built from now on, with their names.
     ///
     /// Register observers before the first breaker is asked for: those that there are already do not get it, nor do
-    /// [inserted](Registry::insert_breaker) ones. Otherwise it is as
+    /// [inserted](Registry::insert_breaker) ones. It runs under no lock of a registry and may call any. Otherwise it is as
     /// [`Builder::on_transition`](crate::Builder::on_transition).
     ///
     /// ```

@@ -145,6 +145,10 @@ impl<C: Clock + Clone> Registry<C> {
     /// One that is running already, for another caller, is waited for and not started again; one that has overrun its limit
     /// is not even waited for. The answer is how all checks are now, in the order of their names.
     ///
+    /// Called by a check of this registry, on its thread, it starts none and waits for none, for it would wait for itself: the
+    /// answer is how they are now, the caller's own still running. On another thread that a check waits for, or through a
+    /// check of another registry, that can't be seen: such a call waits for the limit of the check that waits for it.
+    ///
     /// ```
     /// use core::time::Duration;
     /// use std::sync::mpsc;
@@ -160,7 +164,8 @@ impl<C: Clock + Clone> Registry<C> {
     ///
     /// # Progress
     ///
-    /// Blocks, for at most the longest limit and what the scheduler adds. Starts a thread for every check.
+    /// Blocks, for at most the longest limit and what the scheduler adds; on the thread of a check not at all. Starts a thread
+    /// for every check.
     pub fn run_checks(&self) -> Vec<CheckHealth> {
         self.checks.run_all(SystemTime::now())
     }

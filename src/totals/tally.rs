@@ -105,17 +105,23 @@ impl Tally {
     /// Wait-free: a load and a store, or one addition by a thread without a stripe.
     #[inline]
     pub(crate) fn add(&self, seat: usize, count: Count) {
+        if !self.add_own(seat, count) {
+            // T1, as below.
+            self.overflow[count as usize].fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The same for a thread with a stripe; `false`, and nothing is counted, if it has none.
+    #[inline]
+    pub(crate) fn add_own(&self, seat: usize, count: Count) -> bool {
+        let Some(stripe) = self.stripes.get(seat) else {
+            return false;
+        };
+        let word = &stripe[count as usize];
         // T1, all of it release: who reads this count sees what the thread had counted before, and what was counted before
         // the permit was handed to it: the permit itself.
-        match self.stripes.get(seat) {
-            Some(stripe) => {
-                let word = &stripe[count as usize];
-                word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
-            }
-            None => {
-                self.overflow[count as usize].fetch_add(1, Ordering::Release);
-            }
-        }
+        word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        true
     }
 
     /// Counts how a permit of a state ended.

@@ -3,7 +3,7 @@
 use failfast::State;
 use serde_json::Value;
 
-use crate::stand::{wait_until, Stand};
+use crate::stand::{wait_until, Stand, BRIEF};
 
 fn warning<'a>(body: &'a Value, dependency: &str) -> &'a str {
     let warnings = body["warnings"].as_array().unwrap();
@@ -19,7 +19,11 @@ fn without_the_inventory_the_stock_is_as_last_seen() {
     stand.turn("inventory", "fail");
     let answer = stand.checkout();
     assert_eq!((answer.status, &answer.body["status"]), (200, &"degraded".into()));
-    assert_eq!(warning(&answer.body, "inventory"), "stock as of 0 s ago: it answered 500");
+    let text = warning(&answer.body, "inventory");
+    assert!(
+        text.starts_with("stock as of ") && text.ends_with(" s ago: it answered 500"),
+        "{text}"
+    );
     // Open or not: it is sold from what was there.
     stand.checkout();
     stand.checkout();
@@ -91,25 +95,25 @@ fn without_notification_the_confirmation_is_sent_later() {
 
 #[test]
 fn all_optional_ones_may_be_gone_at_once() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     assert_eq!(stand.checkout().status, 200);
     for name in ["inventory", "shipping", "notification"] {
         stand.turn(name, "hang");
     }
     let answer = stand.checkout();
     assert_eq!((answer.status, answer.body["warnings"].as_array().unwrap().len()), (200, 3));
-    // A second in all, whatever each of them would take.
-    assert!(answer.took.as_secs() < 3, "{:?}", answer.took);
+    // So long in all, whatever each of them would take.
+    assert!(answer.took < 3 * BRIEF.call, "{:?}", answer.took);
 }
 
 #[test]
 fn a_payment_of_which_nobody_knows_is_voided_and_one_that_was_declined_is_not() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     stand.turn("payment", "fail");
     assert_eq!(stand.checkout().status, 502);
     assert_eq!(stand.service.app.shop.later.tally().waiting, 0);
     // Late for the socket or for the customer, whichever is first.
-    stand.turn("payment", "hang?ms=500");
+    stand.turn("payment", "hang?ms=1100");
     assert_eq!(stand.checkout().status, 504);
     let later = &stand.service.app.shop.later;
     let tally = later.tally();

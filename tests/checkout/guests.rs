@@ -3,7 +3,10 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::stand::{wait_until, Stand, CIRCUITS, LONG};
+use crate::stand::{wait_until, Stand, LONG};
+
+/// Short enough to wait for, and longer than a good request takes on a busy machine.
+const STALL: Duration = Duration::from_secs(1);
 
 #[test]
 fn bodies_that_make_no_sense_are_refused() {
@@ -63,7 +66,7 @@ fn a_client_that_goes_in_the_middle_of_a_call_leaves_nothing_behind() {
 
 #[test]
 fn who_says_nothing_is_hung_up_on() {
-    let stand = Stand::with(CIRCUITS, Duration::from_millis(300));
+    let stand = Stand::with(|settings| settings.stall = STALL);
     for words in [
         "",
         "POST /checkout HTTP/1.1\r\nHo",
@@ -83,7 +86,7 @@ fn who_says_nothing_is_hung_up_on() {
 
 #[test]
 fn who_asks_a_byte_at_a_time_is_hung_up_on() {
-    let stand = Stand::with(CIRCUITS, Duration::from_millis(300));
+    let stand = Stand::with(|settings| settings.stall = STALL);
     let mut stream = stand.connect();
     stream.write_all(b"GET /health HTTP/1.1\r\nX: ").unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -101,7 +104,7 @@ fn who_asks_a_byte_at_a_time_is_hung_up_on() {
 
 #[test]
 fn who_does_not_read_is_hung_up_on() {
-    let stand = Stand::with(CIRCUITS, Duration::from_millis(300));
+    let stand = Stand::with(|settings| settings.stall = STALL);
     let mut stream = stand.connect();
     let begun = Instant::now();
     // Far more answers than fit into the buffers between: in the end the service stops to read, and then hangs up.
@@ -113,7 +116,7 @@ fn who_does_not_read_is_hung_up_on() {
 
 #[test]
 fn the_end_of_the_service_waits_for_nobody_who_hangs() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     let addresses = ["payment", "inventory", "shipping", "notification"]
         .map(|name| stand.line(name).dependency.address());
     stand.turn("payment", "hang");
@@ -124,7 +127,7 @@ fn the_end_of_the_service_waits_for_nobody_who_hangs() {
     wait_until("it has a place", || stand.service.app.shop.places.in_use() > 0);
     let (address, begun) = (stand.service.address(), Instant::now());
     drop(stand);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
     while events.next().is_some() {}
     for address in addresses.iter().chain([&address]) {
         assert!(std::net::TcpStream::connect(address).is_err(), "{address} still listens");

@@ -16,11 +16,15 @@ mod listener;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/load.rs"]
 mod load;
+#[path = "../../examples/checkout/log.rs"]
+mod log;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/options.rs"]
 mod options;
 #[path = "../../examples/checkout/picture.rs"]
 mod picture;
+#[path = "../../examples/checkout/routes.rs"]
+mod routes;
 #[allow(dead_code)]
 #[path = "../../examples/checkout/service.rs"]
 mod service;
@@ -30,7 +34,9 @@ mod shop;
 mod arguments;
 mod dials;
 mod fallbacks;
+mod farewell;
 mod guests;
+mod logging;
 mod outage;
 mod settings;
 #[cfg(target_os = "linux")]

@@ -1,12 +1,9 @@
 //! Payment fails, hangs and recovers.
 
-use std::time::Duration;
-
 use failfast::State;
 
 use crate::dependency::{Dial, Position};
-use crate::line::TIMEOUT;
-use crate::stand::{wait_until, Stand};
+use crate::stand::{wait_until, Stand, BRIEF, LONG, PATIENT};
 
 #[test]
 fn a_healthy_checkout_is_confirmed() {
@@ -38,9 +35,11 @@ fn three_failures_open_the_circuit_and_one_success_closes_it() {
 
     let asked = payment.dependency.asked();
     let refused = stand.checkout();
-    assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
+    assert_eq!((refused.status, refused.retry_after.is_some()), (503, true));
+    // An open time is rounded up to the next tick, and what is left of it to the next second.
+    assert!(refused.retry_after <= Some(4), "{:?}", refused.retry_after);
     assert_eq!(refused.body["error"], "payment: its circuit is open");
-    assert!(refused.took < TIMEOUT / 2, "{:?}", refused.took);
+    assert!(refused.took < PATIENT.call, "{:?}", refused.took);
     assert_eq!(payment.dependency.asked(), asked, "the call was made all the same");
 
     stand.turn("payment", "recover");
@@ -73,11 +72,11 @@ fn a_refusal_at_the_door_is_counted_and_bothers_nobody() {
 
 #[test]
 fn a_hang_costs_no_more_than_the_timeout_and_the_payment_is_voided() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     stand.turn("payment", "hang");
     let late = stand.checkout();
     assert_eq!((late.status, &late.body["status"]), (504, &"failed".into()));
-    assert!((TIMEOUT..TIMEOUT + Duration::from_secs(2)).contains(&late.took), "{:?}", late.took);
+    assert!((BRIEF.call..LONG).contains(&late.took), "{:?}", late.took);
     // The errand fails too, and that opens the circuit.
     wait_until("the circuit is open", || stand.checkout().status == 503);
     let later = &stand.service.app.shop.later;
@@ -94,7 +93,7 @@ fn a_hang_costs_no_more_than_the_timeout_and_the_payment_is_voided() {
 
 #[test]
 fn while_payment_hangs_no_more_wait_than_its_pool_has_places() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     stand.line("payment").dependency.turn(Dial::at(Position::Hang));
     let places = stand.line("payment").pool.threads() + stand.line("payment").pool.queue();
     let (mut refused, mut late) = (0, 0);

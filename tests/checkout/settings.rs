@@ -64,7 +64,7 @@ type Slip = (&'static str, &'static str, &'static str, &'static str);
 /// Refused at the start too.
 const BAD: [Slip; 7] = [
     ("failures = 3", "failures = 0", "templates.default.consecutive_failures", "0"),
-    ("\"800ms\"", "\"800 parsecs\"", "templates.default.open_wait", "800 parsecs"),
+    ("\"3s\"", "\"800 parsecs\"", "templates.default.open_wait", "800 parsecs"),
     ("half_open", "half_opened", "templates.default.half_opened", ""),
     ("[breakers.shipping]", "[breakers.shiping]", "breakers.shiping", ""),
     ("max_concurrent = 64", "max_concurrent = 0", "bulkheads.checkout.max_concurrent", "0"),

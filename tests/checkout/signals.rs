@@ -52,7 +52,7 @@ fn a_supervisor_who_asks_it_to_end_cuts_nobody_off() {
 }
 
 fn serve() {
-    let stand = Stand::open();
+    let stand = Stand::brief();
     println!("\nhttp://{}", stand.service.address());
     stand.service.wait_until_asked_to_end();
 }

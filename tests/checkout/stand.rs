@@ -8,18 +8,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use failfast::State;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::line::Line;
+use crate::line::{Line, Patience};
 use crate::service::{Service, Settings};
 
-/// As the example's own, but that a circuit is open for less than a second.
+/// As the example's own, but that a circuit is open for a shorter time.
 pub(crate) const CIRCUITS: &str = r#"
 [templates.default]
 consecutive_failures = 3
 min_calls = 20
-open_wait = "800ms"
+open_wait = "3s"
 half_open = { probes = 1 }
 
 [breakers.shipping]
@@ -30,7 +31,14 @@ max_concurrent = 64
 "#;
 
 /// Nothing here takes that long; who waits for it fails.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// No healthy answer takes that long, however busy the machine.
+pub(crate) const PATIENT: Patience =
+    Patience { call: Duration::from_secs(20), checkout: Duration::from_secs(30) };
+/// For tests that wait for it. Not as short as the example's own, which a busy machine may need for a healthy answer.
+pub(crate) const BRIEF: Patience =
+    Patience { call: Duration::from_millis(1_000), checkout: Duration::from_millis(2_500) };
 
 pub(crate) struct Stand {
     pub(crate) service: Service,
@@ -48,17 +56,25 @@ pub(crate) struct Answer {
 }
 
 impl Stand {
+    /// Only a hang makes anybody late here, and for so long that a test should not wait for it.
     pub(crate) fn open() -> Stand {
-        Stand::with(CIRCUITS, Settings::default().stall)
+        Stand::with(|_| {})
     }
 
-    pub(crate) fn with(circuits: &str, stall: Duration) -> Stand {
+    /// Who hangs is soon late.
+    pub(crate) fn brief() -> Stand {
+        Stand::with(|settings| settings.patience = BRIEF)
+    }
+
+    pub(crate) fn with(adjust: impl FnOnce(&mut Settings)) -> Stand {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let file = format!("checkout-{}-{number}.toml", std::process::id());
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
-        fs::write(&file, circuits).unwrap();
-        let settings = Settings { port: None, config: file.clone(), stall, log: None };
+        fs::write(&file, CIRCUITS).unwrap();
+        let mut settings =
+            Settings { config: file.clone(), patience: PATIENT, ..Settings::default() };
+        adjust(&mut settings);
         let service = Service::start(settings).unwrap();
         let agent = Agent::config_builder()
             .proxy(None)
@@ -104,7 +120,8 @@ impl Stand {
         for _ in 0..3 {
             assert_ne!(self.checkout().body["status"], "confirmed");
         }
-        assert!(self.line(name).breaker.open_for().is_some(), "{name}");
+        let changes = self.line(name).breaker.history();
+        assert!(changes.iter().any(|change| change.to == State::Open), "{name}");
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

@@ -18,6 +18,7 @@ mod scale;
 mod trace;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use failfast::clock::ManualClock;
 use failfast::oracle::Oracle;
@@ -116,17 +117,31 @@ const COMPARED: [Row; 6] = [
     ("failsafe_go.jsonl.gz", 100, 7_724, 5_814),
 ];
 
+/// The package leaves the traces out, a megabyte; cargo puts this manifest into every package, and nowhere else.
+fn are_left_out() -> bool {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join("Cargo.toml.orig").exists()
+        && !here.join("tests/vectors").join(COMPARED[0].0).exists()
+}
+
+fn answers_as_the_traces_demand<S: Subject>(callers: Callers) {
+    if are_left_out() {
+        return println!("the package has no traces; the repository compares them");
+    }
+    assert_eq!(compared::<S>(callers), COMPARED);
+}
+
 #[test]
 fn the_breaker_answers_as_the_traces_demand() {
-    assert_eq!(compared::<Breaker>(Callers::One), COMPARED);
+    answers_as_the_traces_demand::<Breaker>(Callers::One);
 }
 
 #[test]
 fn the_breaker_answers_several_threads_as_the_traces_demand() {
-    assert_eq!(compared::<Breaker>(Callers::Several), COMPARED);
+    answers_as_the_traces_demand::<Breaker>(Callers::Several);
 }
 
 #[test]
 fn the_oracle_answers_as_the_traces_demand() {
-    assert_eq!(compared::<Oracle<ManualClock>>(Callers::One), COMPARED);
+    answers_as_the_traces_demand::<Oracle<ManualClock>>(Callers::One);
 }

@@ -1,7 +1,7 @@
 //! Configurations: three formats of one, templates, what serde writes and reads, and everything that may be wrong with
 //! a file.
 
-use failfast::config::{Config, FileError};
+use failfast::config::{Config, InvalidConfig};
 
 mod checks;
 mod files;
@@ -13,7 +13,7 @@ mod strategies;
 mod templates;
 
 /// A reader of one format.
-type Read = fn(&str) -> Result<Config, FileError>;
+type Read = fn(&str) -> Result<Config, InvalidConfig>;
 
 const FORMATS: [(&str, Read); 3] =
     [("toml", Config::from_toml), ("json", Config::from_json), ("yaml", Config::from_yaml)];

@@ -1,12 +1,13 @@
 //! The registry: names, templates, observers; live changes and threads have files of their own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{mpsc, Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{mpsc, Arc, Barrier, OnceLock, Weak};
+use std::thread;
 use std::time::Duration;
 
 use failfast::clock::{Clock, ManualClock};
-use failfast::config::{BreakerConfig, Config, RateLimitConfig};
-use failfast::{ApplyError, Bulkhead, CircuitBreaker, Registry, State, TransitionCause, Window};
+use failfast::config::{BreakerConfig, Config, InvalidConfig, RateLimitConfig};
+use failfast::{Bulkhead, CircuitBreaker, Registry, State, Window};
 
 mod applying;
 mod threads;
@@ -29,13 +30,10 @@ fn search(calls: u32, burst: u32) -> Config {
 }
 
 /// The key and the rest of a refusal.
-fn refused(applied: Result<failfast::Applied, ApplyError>) -> (String, String) {
-    match applied {
-        Err(ApplyError::Refused(error)) => {
-            (error.key().to_owned(), format!("{}; {}", error.given(), error.allowed()))
-        }
-        other => panic!("{other:?}"),
-    }
+#[track_caller]
+fn refused(applied: Result<failfast::Applied, InvalidConfig>) -> (String, String) {
+    let error = applied.unwrap_err();
+    (error.key().to_owned(), format!("{}; {}", error.given(), error.allowed()))
 }
 
 #[test]
@@ -48,7 +46,7 @@ fn they_go_where_a_service_sends_them() {
     shared::<failfast::CheckRunner>();
     value::<failfast::Health>();
     value::<failfast::Applied>();
-    error::<ApplyError>();
+    error::<InvalidConfig>();
     // `?` in a program that reads a file and applies it.
     fn reload(registry: &Registry) -> Result<(), Box<dyn std::error::Error>> {
         registry.apply(Config::from_toml("[breakers.payment]")?)?;
@@ -177,7 +175,7 @@ fn a_registry_takes_no_configuration_that_is_not_allowed() {
     let error = Registry::from_config(wrong.clone()).unwrap_err();
     assert_eq!((error.key(), error.given()), ("breakers.payment.failure_rate", "1.5"));
     let registry = registry();
-    assert_eq!(registry.apply(wrong), Err(ApplyError::Refused(error)));
+    assert_eq!(registry.apply(wrong), Err(error));
     let unknown = breaker("payment", entry().template("crucial"));
     assert_eq!(refused(registry.apply(unknown)).0, "breakers.payment.template");
     assert_eq!(registry.config(), Config::default());
@@ -235,7 +233,7 @@ fn no_lock_is_held_while_clocks_and_observers_run() {
             registry.health();
             registry.remove_breaker("none");
         }
-        assert_eq!(registry.apply(Config::default()).is_err(), t.cause == RECONFIGURED);
+        registry.apply(registry.config()).unwrap();
     });
     let payment = registry.breaker("payment").unwrap();
     payment.trip();
@@ -250,21 +248,51 @@ fn no_lock_is_held_while_clocks_and_observers_run() {
     assert!(clock.looks.load(Ordering::Relaxed) > 10, "the clock has looked");
 }
 
-const RECONFIGURED: TransitionCause = TransitionCause::Reconfigured;
-
 #[test]
-fn an_observer_that_applies_within_an_apply_is_refused_and_waits_for_nobody() {
+fn an_observer_that_applies_within_an_apply_has_its_turn() {
     let registry = Arc::new(registry());
     let (tell, told) = mpsc::channel();
     let weak = Arc::downgrade(&registry);
     registry.on_transition(move |_, _| {
         let registry = weak.upgrade().expect("it is in use");
-        tell.send(registry.apply(Config::default())).unwrap();
+        let applied = registry.apply(breaker("payment", entry().min_calls(5))).unwrap();
+        tell.send(applied.breakers.changed).unwrap();
     });
-    registry.breaker("payment").unwrap();
-    let next = breaker("payment", entry().min_calls(3));
-    registry.apply(next.clone()).unwrap();
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), [Err(ApplyError::Nested)]);
-    assert!(ApplyError::Nested.to_string().contains("by the very thread"));
-    assert_eq!(registry.config(), next);
+    let payment = registry.breaker("payment").unwrap();
+    let applied = registry.apply(breaker("payment", entry().min_calls(3))).unwrap();
+    assert_eq!(applied.breakers.added, ["payment"]);
+    // What the observer changes is told it too, and then there is nothing left to do.
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [vec![], vec!["payment".to_owned()]]);
+    assert_eq!(payment.settings().min_calls, 5);
+    assert_eq!(registry.config().breakers["payment"].min_calls, Some(5));
+}
+
+/// Each on its thread, in the middle of an apply: one lock held meanwhile, and neither would return.
+#[test]
+fn observers_of_two_registries_may_apply_crosswise() {
+    let calls = |calls| breaker("payment", entry().min_calls(calls));
+    let registries = [Arc::new(registry()), Arc::new(registry())];
+    let both = Arc::new(Barrier::new(2));
+    for (own, other) in [(0, 1), (1, 0)] {
+        let (other, both) = (Arc::downgrade(&registries[other]), Arc::clone(&both));
+        let is_first = AtomicBool::new(true);
+        registries[own].on_transition(move |_, _| {
+            if is_first.swap(false, Ordering::Relaxed) {
+                both.wait();
+                let other = other.upgrade().expect("it is in use");
+                other.apply(calls(40 + own as u32)).unwrap();
+            }
+        });
+        registries[own].breaker("payment").unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    for registry in registries.clone() {
+        let tell = tell.clone();
+        thread::spawn(move || tell.send(registry.apply(calls(30)).unwrap()).unwrap());
+    }
+    for _ in 0..2 {
+        told.recv_timeout(Duration::from_secs(60)).expect("neither waits for the other");
+    }
+    let [a, b] = registries.map(|it| it.breaker("payment").unwrap().settings().min_calls);
+    assert_eq!((a, b), (41, 40));
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use failfast::{Snapshot, State, Totals, Transition, TransitionCause};
+use failfast::{Snapshot, State, Totals, Transition, TransitionCause, WindowKind};
 
-use crate::model::{Board, Dial, Limits, Reading, Watched, WindowKind};
+use crate::model::{Board, Dial, Limits, Reading, Watched};
 
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -12,7 +12,7 @@ pub(crate) fn seconds(seconds: f64) -> Duration {
 
 pub(crate) fn limits() -> Limits {
     Limits {
-        window: WindowKind::Count(20),
+        window: WindowKind::Count { size: 20 },
         failure_rate: Some(0.5),
         slow: Some((Duration::from_millis(150), 0.5)),
         failure_count: None,
@@ -106,10 +106,14 @@ pub(crate) fn busy() -> Board {
     ];
     let mut watched: Vec<Watched> =
         names.iter().map(|&(name, port)| Watched::new(name, port, limits())).collect();
-    watched[2].limits.window = WindowKind::Time(Duration::from_secs(10));
+    watched[2].limits.window = WindowKind::Time { length: Duration::from_secs(10), buckets: 10 };
     watched[2].limits.probes = 3;
-    watched[3].limits =
-        Limits { window: WindowKind::Consecutive, failure_rate: None, slow: None, ..limits() };
+    watched[3].limits = Limits {
+        window: WindowKind::Consecutive { limit: 3 },
+        failure_rate: None,
+        slow: None,
+        ..limits()
+    };
     let mut board = Board::new(watched);
 
     let run = TransitionCause::ConsecutiveFailures { failures: 3 };
@@ -200,7 +204,7 @@ pub(crate) fn extreme() -> Board {
             .iter()
             .map(|name| {
                 let mut limits = limits();
-                limits.window = WindowKind::Count(u32::MAX);
+                limits.window = WindowKind::Count { size: u32::MAX };
                 limits.run = Some(u32::MAX);
                 limits.probes = u32::MAX;
                 limits.slow = Some((Duration::MAX, 1.0));

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use failfast::State;
+use failfast::{State, WindowKind};
 
 use super::bars::{self, Outcomes};
 use super::paper::{Ink, Pen};
 use super::{outcomes, state};
-use crate::model::{Reading, Watched, WindowKind};
+use crate::model::{Reading, Watched};
 use crate::track::Columns;
 use crate::words;
 
@@ -218,9 +218,8 @@ fn closed_window(
     pen: &mut Pen<'_>,
 ) {
     let size = match watched.limits.window {
-        WindowKind::Count(size) => u64::from(size).max(outcomes.calls()),
-        WindowKind::Time(_) => outcomes.calls().max(u64::from(width)),
-        WindowKind::Consecutive => {
+        WindowKind::Count { size } => u64::from(size).max(outcomes.calls()),
+        WindowKind::Consecutive { .. } => {
             let run = reading.snapshot.consecutive_failures;
             let size = watched.limits.run.map_or(run, u64::from).max(run);
             bars::window(
@@ -234,6 +233,8 @@ fn closed_window(
             pen.put(beside, y, "only failures in a row count", Ink::Faint);
             return;
         }
+        // Of a time window: any number.
+        _ => outcomes.calls().max(u64::from(width)),
     };
     bars::window(outcomes, size, LEFT, y, width, pen);
     counts(outcomes, beside, y, pen);

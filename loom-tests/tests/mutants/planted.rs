@@ -60,8 +60,8 @@ const BUGS: &[Bug] = &[
     ]),
     // Half-open.
     ("a place is taken first and given back if there was none", &["half_open::place_given_back_is_granted"], &[
-        ("breaker/engine.rs", "acquire", "if word.probes().granted >= places || lost >= ATTEMPTS {",
-            "if word.probes().granted >= places {\n                        if !self.shared.state.exchange(word, word.with_grant()) {\n                            continue;\n                        }\n                        loop {\n                            let word = self.load();\n                            if self.shared.state.exchange(word, word.with_give_back()) {\n                                break;\n                            }\n                        }"),
+        ("breaker/engine.rs", "acquire", "if word.probes().granted >= half_open.places.into() || lost >= ATTEMPTS {",
+            "if word.probes().granted >= half_open.places.into() {\n                        if !self.shared.state.exchange(word, word.with_grant()) {\n                            continue;\n                        }\n                        loop {\n                            let word = self.load();\n                            if self.shared.state.exchange(word, word.with_give_back()) {\n                                break;\n                            }\n                        }"),
     ]),
     ("the lease is renewed after the grant", &["half_open::lapse_and_grant"], &[
         ("breaker/engine.rs", "acquire", "// E10, as above.\n                    self.touch(now);", ""),
@@ -69,8 +69,8 @@ const BUGS: &[Bug] = &[
             "self.touch(now);\n                        return Ok(Word::name(State::HalfOpen, generation));"),
     ]),
     ("a late report does not ask for the lease", &["half_open::lapse_and_report_after_it"], &[
-        ("breaker/engine.rs", "report", "if let Some(at) = self.lapsed(word, now) {",
-            "if let Some(at) = self.lapsed(word, now).filter(|_| false) {"),
+        ("breaker/engine.rs", "report", "if let Some(at) = self.lapsed_by(word, now, lease) {",
+            "if let Some(at) = self.lapsed_by(word, now, lease).filter(|_| false) {"),
     ]),
     ("a grant and its give-back restore the word", &["half_open::lapse_and_grant_given_back"], &[
         ("breaker/state.rs", "with_give_back", "Word(TOUCHED.set(word, TOUCHED.get(self.0) + 1))", "Word(word)"),
@@ -78,6 +78,10 @@ const BUGS: &[Bug] = &[
     ("a probe's outcome is counted, then judged", &["half_open::two_deciding_outcomes"], &[
         ("breaker/engine.rs", "report", "let (to, cause) = match self.judge_probes(next, rules.kind, rules.decide_at, now) {",
             "let verdict = self.judge_probes(next, rules.kind, rules.decide_at, now);\n            let word = if verdict.is_some() && self.shared.state.exchange(word, next) { next } else { word };\n            let (to, cause) = match verdict {"),
+    ]),
+    ("an acquire goes by settings that are older than the state", &["reconfigure::change_and_grant"], &[
+        ("breaker/engine.rs", "acquire", "let (word, half_open, lease) = self.limits().around(|| self.load());",
+            "let (_, half_open, lease) = self.limits().around(|| ());\n            let word = self.load();"),
     ]),
     // Windows.
     ("the warm mark is set before the minimum is judged",

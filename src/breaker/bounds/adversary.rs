@@ -111,8 +111,8 @@ fn an_acquire_gives_up_after_so_many_lost_places() {
     let taken = against(word, 2 * LOSSES, moves, || {
         assert!(engine.acquire(0, &mut |_| ()).is_err());
     });
-    // The word, the places and the lease, the stamp twice, the generation, the exchange.
-    assert_eq!(taken, LOSSES * (1 + LAPSED + 1 + 1 + 1 + 1) + (1 + LAPSED + 1));
+    // The word and the settings around it, the stamp twice, the generation, the exchange.
+    assert_eq!(taken, LOSSES * (AROUND + 2 + 1 + 1) + (AROUND + 1));
     assert!(taken < DEFAULT.acquire_half_open());
 }
 
@@ -123,7 +123,7 @@ fn an_acquire_gives_up_after_so_many_lapses_that_it_could_not_commit() {
     let taken = against(word, 2 * LOSSES, moves, || {
         assert!(engine.acquire(5 * LEASE, &mut |_| ()).is_err());
     });
-    assert_eq!(taken, LOSSES * (1 + LAPSED + 1 + PLAIN_TRANSIT) + 1);
+    assert_eq!(taken, LOSSES * (AROUND + 1 + PLAIN_TRANSIT) + 1);
     let bound = DEFAULT.acquire_half_open();
     assert!(taken < bound && taken > bound / 10 * 7, "{taken} of {bound}");
 }
@@ -136,10 +136,7 @@ fn a_report_gives_up_after_so_many_verdicts_that_it_could_not_commit() {
         let recorded = engine.report(name, Outcome::Failure, false, 0, &mut |_| ());
         assert_eq!(recorded, Recorded::Stale);
     });
-    assert_eq!(
-        taken,
-        READING + 1 + LOSSES * (1 + 1 + LAPSED + 1 + super::RULES + PLAIN_DECIDE) + 1
-    );
+    assert_eq!(taken, LOSSES * (AROUND + 1 + 2 + super::RULES + PLAIN_DECIDE) + 1);
     let bound = DEFAULT.report_half_open();
     assert!(taken < bound && taken > bound / 10 * 7, "{taken} of {bound}");
 }
@@ -160,7 +157,7 @@ fn a_slow_failure_is_counted_once_every_other_probe_has_been() {
     };
     let taken = against(slow, ANY, moves, || report(&engine, name));
     // Seven others came in between.
-    assert_eq!(taken, READING + 1 + (1 + 1 + LAPSED + 1 + 1) + 1 + 8);
+    assert_eq!(taken, (AROUND + 1 + 2 + 1) + 1 + 8);
 }
 
 #[test]

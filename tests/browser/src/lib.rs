@@ -7,20 +7,27 @@ pub mod service;
 pub mod stage;
 pub mod webdriver;
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-/// Asks until the answer is there, and gives up after `limit` with what was waited for.
+/// What hasn't come by then never comes, however slow and busy the machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Asks until the answer is there, and gives up with what was waited for and what was found instead.
 ///
 /// # Panics
 ///
-/// When the limit is over.
-pub fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+/// When it hasn't come [soon](SOON).
+pub fn wait_for<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        match ask() {
+            Ok(answer) => return answer,
+            Err(found) => assert!(
+                start.elapsed() < SOON,
+                "waited {SOON:?} in vain for {what}, found {found:?}"
+            ),
         }
-        assert!(start.elapsed() < limit, "waited {limit:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(15));
     }
 }

@@ -55,11 +55,11 @@ impl Service {
         let said = BufReader::new(child.stdout.take().expect("its standard output"));
         thread::spawn(move || said.lines().map_while(Result::ok).for_each(drop));
         let mut service = Service { child, port };
-        wait_for("the service's health", Duration::from_secs(20), || {
+        wait_for("the service's health", || {
             if let Ok(Some(status)) = service.child.try_wait() {
                 panic!("the service ended at once: {status}");
             }
-            ureq::get(format!("{}health", service.url())).call().ok()
+            ureq::get(format!("{}health", service.url())).call()
         });
         service
     }
@@ -86,10 +86,14 @@ impl Drop for Service {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and will be again when a service on it has ended.
+///
+/// Not one of those that systems give to outgoing connections (from 32,768 on Linux, 49,152 on others): one of these
+/// could have it by then, even the page's own attempt to come back, which would so be connected to itself.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (first..32_000).find(free).expect("a free port")
 }
 
 /// Customers who send checkouts one after the other until this is dropped; refusals and errors don't stop them.

@@ -5,39 +5,83 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{json, Value};
 
 /// The page, as the service serves it.
 pub const PAGE: &str = include_str!("../../../examples/checkout/page.html");
 
-type Listeners = Arc<Mutex<Vec<Sender<String>>>>;
+/// Between two frames, as the service sends them. After two seconds without one nothing on the page counts as live.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Who listens, and to what.
+#[derive(Default)]
+struct Scene {
+    listeners: Vec<Sender<String>>,
+    /// How many have listened so far.
+    visits: usize,
+    /// What is played again and again.
+    frame: Option<Value>,
+    played_at: f64,
+}
+
+impl Scene {
+    fn play(&mut self) {
+        let Some(frame) = &mut self.frame else { return };
+        self.played_at = now_ms();
+        frame["at_ms"] = self.played_at.into();
+        let data = frame.to_string();
+        self.send(&data);
+    }
+
+    fn send(&mut self, data: &str) {
+        self.listeners.retain(|listener| listener.send(data.to_string()).is_ok());
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Scene>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Scene> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub struct Stage {
     address: SocketAddr,
-    listeners: Listeners,
+    scene: Shared,
     turned: Receiver<String>,
+    /// Ends the player when dropped.
+    _open: Sender<()>,
 }
 
 impl Stage {
     pub fn open() -> Stage {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let listeners = Listeners::default();
+        let scene = Shared::default();
         let (turn, turned) = mpsc::channel();
-        let all = Arc::clone(&listeners);
+        let all = scene.clone();
         // Ends with the process.
         thread::spawn(move || {
             for visitor in listener.incoming().flatten() {
-                let (all, turn) = (Arc::clone(&all), turn.clone());
+                let (all, turn) = (all.clone(), turn.clone());
                 thread::spawn(move || answer(visitor, &all, &turn));
             }
         });
-        Stage { address, listeners, turned }
+        let (open, is_open) = mpsc::channel();
+        let player = scene.clone();
+        thread::spawn(move || {
+            while is_open.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                player.lock().play();
+            }
+        });
+        Stage { address, scene, turned, _open: open }
     }
 
     pub fn url(&self) -> String {
@@ -46,18 +90,38 @@ impl Stage {
 
     /// How many pages listen.
     pub fn listening(&self) -> usize {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.scene.lock().listeners.len()
+    }
+
+    /// How many times a page has begun to listen.
+    pub fn visits(&self) -> usize {
+        self.scene.lock().visits
+    }
+
+    /// Plays a frame to all that listen, and goes on with it, each time of the present moment: a page that hears nothing
+    /// for two seconds is not live, and a test on a busy machine takes longer than that.
+    pub fn play(&self, frame: Value) {
+        let mut scene = self.scene.lock();
+        scene.frame = Some(frame);
+        scene.play();
+    }
+
+    /// Plays nothing more, and gives the time in the last frame.
+    pub fn fall_silent(&self) -> f64 {
+        let mut scene = self.scene.lock();
+        scene.frame = None;
+        scene.played_at
     }
 
     /// Sends text as the data of one event to all that listen.
-    pub fn play(&self, data: &str) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| listener.send(data.to_string()).is_ok());
+    pub fn send(&self, data: &str) {
+        self.scene.lock().send(data);
     }
 
     /// Ends the event streams, as a service that stops does.
     pub fn hang_up(&self) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.fall_silent();
+        self.scene.lock().listeners.clear();
     }
 
     /// The requests to turn a dial so far, as `name/dial`, still encoded.
@@ -66,7 +130,7 @@ impl Stage {
     }
 }
 
-fn answer(visitor: TcpStream, listeners: &Listeners, turn: &Sender<String>) {
+fn answer(visitor: TcpStream, scene: &Shared, turn: &Sender<String>) {
     let mut lines = BufReader::new(&visitor);
     let mut request = String::new();
     if lines.read_line(&mut request).is_err() {
@@ -88,7 +152,9 @@ fn answer(visitor: TcpStream, listeners: &Listeners, turn: &Sender<String>) {
         ("GET", "/events") => {
             let (say, said) = mpsc::channel();
             if begin_events(&visitor).is_ok() {
-                listeners.lock().unwrap_or_else(PoisonError::into_inner).push(say);
+                let mut scene = scene.lock();
+                scene.listeners.push(say);
+                scene.visits += 1;
             }
             for data in said {
                 if write!(&visitor, "data: {data}\n\n").is_err() {

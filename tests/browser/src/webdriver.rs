@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
+use crate::wait_for;
+
 /// Chromium asks nobody but the page's origin with these.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -26,7 +29,7 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// Longer than any command of the test takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// WebDriver's names of keys that write no character.
 pub mod keys {
@@ -134,6 +137,7 @@ impl Browser {
             "POST",
             "/session",
             &json!({ "capabilities": { "alwaysMatch": {
+                "timeouts": { "script": PATIENCE.as_millis() as u64 },
                 "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
                 "goog:chromeOptions": { "args": arguments },
             } } }),
@@ -169,19 +173,50 @@ impl Browser {
         self.ask("POST", "/url", &json!({ "url": url }));
     }
 
-    /// The value of a script's `return`.
+    /// The value of a script's `return`; run at once, whatever the page is about.
     pub fn run(&self, script: &str) -> Value {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Whether a JavaScript expression holds.
-    pub fn holds(&self, expression: &str) -> bool {
-        self.run(&format!("return Boolean({expression})")) == Value::Bool(true)
+    /// The value of a script's `return`; run when the page has drawn all that it has taken.
+    ///
+    /// The page takes a frame when it comes, and draws it with the next animation frame: in between its new cards are
+    /// empty. Observers of sizes are told after all callbacks of an animation frame, so after the page's, and before
+    /// anything else can be taken. A hidden page has no animation frames, and is looked at as it is.
+    pub fn look(&self, script: &str) -> Value {
+        self.run(&format!(
+            r#"
+            const look = () => {{ {script} }};
+            if (document.hidden) return look();
+            return new Promise((tell, fail) => requestAnimationFrame(() => {{
+                new ResizeObserver((_, observer) => {{
+                    observer.disconnect();
+                    try {{ tell(look()) }} catch (error) {{ fail(error) }}
+                }}).observe(document.documentElement);
+            }}));
+            "#
+        ))
     }
 
-    /// A JavaScript expression's value as text.
+    /// Whether a JavaScript expression holds on the page as it is drawn.
+    pub fn holds(&self, expression: &str) -> bool {
+        self.look(&format!("return Boolean({expression})")) == Value::Bool(true)
+    }
+
+    /// Waits until the page as it is drawn has the expression hold; what can't be computed yet doesn't.
+    pub fn shows(&self, what: &str, expression: &str) {
+        let script = format!(
+            "try {{ return Boolean({expression}) }} catch (error) {{ return String(error) }}"
+        );
+        wait_for(what, || match self.look(&script) {
+            Value::Bool(true) => Ok(()),
+            found => Err(found),
+        });
+    }
+
+    /// A JavaScript expression's value as text, on the page as it is drawn.
     pub fn text(&self, expression: &str) -> String {
-        match self.run(&format!("return {expression}")) {
+        match self.look(&format!("return {expression}")) {
             Value::String(text) => text,
             other => other.to_string(),
         }

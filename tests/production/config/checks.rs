@@ -1,13 +1,13 @@
 //! The check of a whole configuration says what `build` says.
 
-use failfast::config::{BreakerConfig, Config, FileError};
+use failfast::config::{BreakerConfig, Config, InvalidConfig};
 use failfast::ConfigError;
 use proptest::prelude::*;
 
 use super::strategies::{entry, wild_entry};
 
 /// The error of a configuration with this breaker alone.
-fn check(entry: &BreakerConfig) -> Result<(), FileError> {
+fn check(entry: &BreakerConfig) -> Result<(), InvalidConfig> {
     Config::default().with_breaker("payment", entry.clone()).validate()
 }
 

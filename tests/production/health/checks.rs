@@ -5,7 +5,7 @@
 
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -216,11 +216,21 @@ fn a_check_that_is_removed_while_it_runs_keeps_nobody_waiting_and_says_nothing()
         assert!(registry.remove_check("db"));
         assert!(run.join().unwrap().is_empty(), "nobody waits for it");
     });
-    // Another of its name has nothing to do with it.
-    registry.check("db", LONG, passes).unwrap();
-    answer.send(Err("late".to_owned())).unwrap();
-    registry.run_checks();
-    assert_eq!(status(&registry, "db").status, CheckStatus::Passed);
+    // Another of its name has nothing to do with it, and is under way while the first one ends.
+    let (other, other_begun, other_answer) = prompted();
+    registry.check("db", LONG, other).unwrap();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| registry.run_checks());
+        other_begun.recv().unwrap();
+        answer.send(Err("late".to_owned())).unwrap();
+        // The thread of the first lets go of its check when it has said what it had to say.
+        while begun.try_recv() != Err(TryRecvError::Disconnected) {
+            thread::yield_now();
+        }
+        assert!(status(&registry, "db").running);
+        other_answer.send(Ok(())).unwrap();
+        assert_eq!(run.join().unwrap()[0].status, CheckStatus::Passed);
+    });
 }
 
 #[test]
@@ -228,11 +238,10 @@ fn a_check_may_use_its_registry() {
     let registry = Arc::new(registry().0);
     let weak = Arc::downgrade(&registry);
     registry
-        .check("nosy", SHORT, move || {
+        .check("nosy", LONG, move || {
             let registry = weak.upgrade().expect("it is in use");
             registry.breaker("payment").unwrap();
             registry.check("other", LONG, passes).unwrap();
-            // Waits for itself, within its own limit.
             registry.run_checks();
             registry.remove_check("nosy");
             passes()
@@ -242,13 +251,46 @@ fn a_check_may_use_its_registry() {
     while registry.health().checks.len() != 1 || registry.health().checks[0].running {
         thread::yield_now();
     }
-    assert_eq!(status(&registry, "other").name, "other");
+    assert_eq!(status(&registry, "other").status, CheckStatus::NeverRan, "a check starts none");
     assert!(registry.find_breaker("payment").is_some());
 }
 
 // ===== in the background =====
 
 /// A check that hands over a token each time it runs.
+#[test]
+fn a_check_that_runs_the_checks_is_told_at_once_how_they_are() {
+    let (registry, _) = registry();
+    let registry = Arc::new(registry);
+    let (waits, begun, answer) = prompted();
+    registry.check("waits", LONG, waits).unwrap();
+    // Two of them: each would wait for the other too.
+    let (tell, told) = mpsc::channel();
+    for name in ["nested-a", "nested-b"] {
+        let (weak, tell) = (Arc::downgrade(&registry), tell.clone());
+        let asks = move || -> Answer {
+            let checks = weak.upgrade().expect("it is in use").run_checks();
+            let seen = checks.into_iter().map(|check| (check.name, check.running));
+            tell.send(seen.collect::<Vec<_>>()).map_err(|error| error.to_string())
+        };
+        registry.check(name, LONG, asks).unwrap();
+    }
+    let runner = thread::spawn({
+        let registry = Arc::clone(&registry);
+        move || registry.run_checks()
+    });
+    begun.recv().unwrap();
+    for own in told.iter().take(2) {
+        assert_eq!(own.len(), 3);
+        assert!(own.contains(&("waits".to_owned(), true)), "nobody waited for it: {own:?}");
+    }
+    answer.send(Ok(())).unwrap();
+    let checks = runner.join().unwrap();
+    assert!(checks.iter().all(|check| check.status == CheckStatus::Passed), "{checks:?}");
+    // Each was run once: by the outer call.
+    assert!(begun.try_recv().is_err() && told.try_recv().is_err());
+}
+
 fn rendezvous() -> (impl Fn() -> Answer, Receiver<()>) {
     let (tell, told): (SyncSender<()>, _) = mpsc::sync_channel(0);
     (move || tell.send(()).map_err(|gone| gone.to_string()), told)

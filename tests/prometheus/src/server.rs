@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::fail;
 
 /// How long anything may take that is done in a second.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder that is gone when this is dropped.
 pub(crate) struct Folder(PathBuf);

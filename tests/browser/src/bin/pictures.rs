@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use failfast_browser_tests::service::{build, free_port, Customers, Service};
-use failfast_browser_tests::wait_for;
 use failfast_browser_tests::webdriver::{find_or_install, Browser};
 
 /// Larger ones have no place in a repository.
@@ -48,10 +47,10 @@ fn main() -> Result<(), String> {
         turned.map_err(|error| format!("{dial}: {error}"))?;
     }
     let shipping = "document.querySelectorAll('.card')[2]";
-    wait_for("shipping's open time to be well on its way", Duration::from_secs(30), || {
-        let text = format!("{shipping}.querySelector('.since').textContent.match(/probe in 1\\d/)");
-        browser.holds(&text).then_some(())
-    });
+    browser.shows(
+        "shipping's open time well on its way",
+        &format!("{shipping}.querySelector('.since').textContent.match(/probe in 1\\d/)"),
+    );
     for (name, theme, (width, height), pixels) in [
         ("light", "light", (1280, 1290), 1.0),
         ("dark", "dark", (1280, 1290), 1.0),

@@ -1,10 +1,11 @@
 //! What is measured on the page as it is drawn: colours and contrasts.
 
 use failfast_browser_tests::webdriver::Browser;
-use serde_json::Value;
 
 /// The least contrasts on the page, with what has them.
 pub(crate) struct Contrasts {
+    /// Whether the page was live.
+    pub(crate) live: bool,
     pub(crate) text: (f64, String),
     pub(crate) mark: (f64, String),
     pub(crate) texts: u64,
@@ -16,7 +17,7 @@ pub(crate) struct Contrasts {
 /// Colours as computed, whatever notation they are in (a canvas turns them into bytes); backgrounds blended up to the
 /// first opaque one; `grayscale(1)` of an ancestor applied to both.
 pub(crate) fn contrasts(browser: &Browser) -> Contrasts {
-    let found = browser.run(
+    let found = browser.look(
         r#"
         const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 })
             .getContext("2d", { willReadFrequently: true });
@@ -42,7 +43,8 @@ pub(crate) fn contrasts(browser: &Browser) -> Contrasts {
             const [a, b] = [light(front), light(back)].sort((x, y) => y - x);
             return (a + .05) / (b + .05);
         };
-        const result = { text: [99, ""], mark: [99, ""], texts: 0, marks: 0 };
+        const live = !document.documentElement.matches(".stale");
+        const result = { live, text: [99, ""], mark: [99, ""], texts: 0, marks: 0 };
         const note = (kind, value, what) => {
             result[kind + "s"]++;
             if (value < result[kind][0]) result[kind] = [value, what];
@@ -65,6 +67,7 @@ pub(crate) fn contrasts(browser: &Browser) -> Contrasts {
     };
     let number = |kind: &str| found[kind].as_u64().expect("a count");
     Contrasts {
+        live: found["live"] == true,
         text: least("text"),
         mark: least("mark"),
         texts: number("texts"),
@@ -72,23 +75,25 @@ pub(crate) fn contrasts(browser: &Browser) -> Contrasts {
     }
 }
 
-/// What a person would call the colour of a breaker's state word.
-pub(crate) fn color(browser: &Browser, breaker: usize) -> &'static str {
-    let rgb = browser.run(&format!(
+/// A breaker's state in a word, and what a person would call the colour of that word.
+pub(crate) fn word_and_color(browser: &Browser, breaker: usize) -> (String, &'static str) {
+    let found = browser.look(&format!(
         r#"
+        const word = document.querySelectorAll(".card .state span")[{breaker}];
         const pen = document.createElement("canvas").getContext("2d");
-        pen.fillStyle = getComputedStyle(document.querySelectorAll(".card .state span")[{breaker}]).color;
+        pen.fillStyle = getComputedStyle(word).color;
         pen.fillRect(0, 0, 1, 1);
-        return [...pen.getImageData(0, 0, 1, 1).data];
+        return [word.textContent, ...pen.getImageData(0, 0, 1, 1).data];
         "#
     ));
-    let part =
-        |at: usize| rgb[at].as_i64().unwrap_or_else(|| panic!("no colour: {}", Value::clone(&rgb)));
-    let (red, green, blue) = (part(0), part(1), part(2));
-    match () {
+    let word = found[0].as_str().unwrap_or_else(|| panic!("no word: {found}"));
+    let part = |at: usize| found[at].as_i64().unwrap_or_else(|| panic!("no colour: {found}"));
+    let (red, green, blue) = (part(1), part(2), part(3));
+    let color = match () {
         () if red > green + 60 && red > blue + 60 => "red",
         () if green > red + 40 && green > blue + 20 => "green",
         () if red > blue + 60 && green > blue + 40 => "amber",
         () => "none of red, green, amber",
-    }
+    };
+    (word.to_string(), color)
 }

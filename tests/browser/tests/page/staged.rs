@@ -1,6 +1,6 @@
 //! The page on the stage: frames that the service would take an hour to make, or would never make.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use failfast_browser_tests::stage::{breaker, frame, now_ms, Stage, PAGE};
 use failfast_browser_tests::wait_for;
@@ -8,8 +8,6 @@ use failfast_browser_tests::webdriver::{keys, Browser};
 use serde_json::{json, Value};
 
 use crate::audit;
-
-const SOON: Duration = Duration::from_secs(10);
 
 /// Writes down what a screen reader is told.
 const LISTEN: &str = "window.said = []; const news = document.querySelector('#news'); \
@@ -19,12 +17,38 @@ const LISTEN: &str = "window.said = []; const news = document.querySelector('#ne
 fn open() -> (Stage, Browser) {
     let (stage, browser) = (Stage::open(), Browser::open());
     browser.go(&stage.url());
-    wait_for("the page to listen", SOON, || (stage.listening() == 1).then_some(()));
+    listens(&stage);
     (stage, browser)
 }
 
-fn shows(browser: &Browser, what: &str, expression: &str) {
-    wait_for(what, SOON, || browser.holds(expression).then_some(()));
+fn listens(stage: &Stage) {
+    wait_for("the page to listen", || match stage.listening() {
+        0 => Err("nobody"),
+        _ => Ok(()),
+    });
+}
+
+pub(crate) const LIVE: &str = "document.querySelector('#link').textContent.startsWith('live') && document.querySelector('#lost').hidden";
+
+/// Has a dial turned, and gives what the stage was asked for.
+///
+/// A page that isn't live turns nothing and says so, which a machine that stands still for two seconds can cause: then
+/// the dial is pressed again.
+fn turns(stage: &Stage, browser: &Browser, press: impl Fn()) -> String {
+    let unheard = "[...document.querySelectorAll('.trouble')].some(t => t.textContent.includes('no connection'))";
+    loop {
+        browser.shows("a live page", LIVE);
+        press();
+        let turned = wait_for("the dial", || match stage.turned().pop() {
+            Some(turned) => Ok(Some(turned)),
+            None if browser.holds(unheard) => Ok(None),
+            None => Err("nothing"),
+        });
+        match turned {
+            Some(turned) => return turned,
+            None => println!("  the page was not live: the dial once more"),
+        }
+    }
 }
 
 fn transition(generation: u64, from: &str, to: &str, at_ms: f64, text: &str) -> Value {
@@ -68,91 +92,108 @@ pub(crate) fn names_are_text() {
     strange["dial"]["position"] = "sideways".into();
     let long = "x".repeat(300);
     let all = [one, strange, breaker(&long, "closed"), breaker("toString", "half_open")];
-    stage.play(&frame(now_ms(), 60.0, 6.1, &all).to_string());
-    shows(&browser, "four cards", "document.querySelectorAll('.card').length === 4");
+    stage.play(frame(now_ms(), 60.0, 6.1, &all));
+    browser.shows("four cards", "document.querySelectorAll('.card').length === 4");
     let names =
-        browser.run("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
+        browser.look("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
     assert_eq!(names, json!([evil, "__proto__", long, "toString"]));
     let log = browser.text("document.querySelector('.card .log span').textContent");
     assert_eq!(log, "<b onclick=alert(3)>because</b>");
     assert!(browser.holds("!document.querySelector('img, .card script, .log b[onclick]')"));
-    assert_eq!(
-        browser.text("document.querySelectorAll('.card .state span')[1].textContent"),
-        "Unknown"
+    browser.shows(
+        "a state without a name",
+        "document.querySelectorAll('.card .state span')[1].textContent === 'Unknown'",
     );
     assert!(browser.holds("document.documentElement.scrollWidth <= innerWidth"), "a long name");
     // The dial is asked for by the whole name, and by nothing more.
-    browser.click(".card [data-dial=fail]");
-    let turned = wait_for("the dial", SOON, || stage.turned().pop());
-    assert_eq!(turned, "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E/fail");
-    browser.click(".card [data-dial=hang]");
-    shows(
-        &browser,
+    let turned = |dial: &str| {
+        turns(&stage, &browser, || browser.click(&format!(".card [data-dial={dial}]")))
+    };
+    assert_eq!(turned("fail"), "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E/fail");
+    assert_eq!(turned("hang"), "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E/hang");
+    browser.shows(
         "why the dial was not turned",
         "document.querySelector('.trouble')?.textContent.includes('503')",
     );
     // Breakers come and go with the configuration, and change places.
     let fewer = [breaker("new", "closed"), breaker(evil, "closed")];
-    stage.play(&frame(now_ms(), 60.2, 6.1, &fewer).to_string());
-    shows(&browser, "two cards", "document.querySelectorAll('.card').length === 2");
+    stage.play(frame(now_ms(), 60.2, 6.1, &fewer));
+    browser.shows("two cards", "document.querySelectorAll('.card').length === 2");
     let names =
-        browser.run("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
+        browser.look("return [...document.querySelectorAll('.card h2')].map(h => h.textContent)");
     assert_eq!(names, json!(["new", evil]));
     let refused = |error: &String| error.contains("503");
     let errors: Vec<_> = browser.console_errors().into_iter().filter(|e| !refused(e)).collect();
     assert_eq!(errors, [] as [String; 0]);
 }
 
+/// The page takes silence for a loss after two seconds. One that takes longer is a page's fault only where it does so
+/// every time: a busy machine can stand still for as long.
+const SILENCE_MS: f64 = 4_000.0;
+const TRIES: usize = 5;
+
 pub(crate) fn stale_is_said() {
     let (stage, browser) = open();
-    let live = "document.querySelector('#link').textContent.startsWith('live') && document.querySelector('#lost').hidden";
     let lost = "!document.querySelector('#lost').hidden && document.documentElement.matches('.stale') \
         && document.querySelector('#lost').textContent.startsWith('Connection lost, trying again.')";
-    let play = |at: f64, state: &str| {
-        stage.play(&frame(at, 60.0, 6.1, &[breaker("payment", state)]).to_string());
-    };
+    let now = |state: &str| frame(now_ms(), 60.0, 6.1, &[breaker("payment", state)]);
     browser.run(LISTEN);
-    let begin = now_ms();
-    play(begin, "closed");
-    shows(&browser, "a live page", live);
+    stage.play(now("closed"));
+    browser.shows("a live page", LIVE);
     // Frames that make no sense are no news.
-    stage.play("{oops");
-    stage.play("{}");
-    stage.play("[1, 2, {\"at_ms\": null}]");
-    // The connection stands, and nothing comes.
-    let seen = || browser.holds(lost).then_some(());
-    wait_for("silence to be seen", Duration::from_secs(4), seen);
-    assert_eq!(
-        browser.text("document.querySelector('.card .state span').textContent"),
-        "Was closed"
-    );
-    assert!(browser.holds("document.title.startsWith('not live')"));
-    assert!(browser.holds("document.querySelector('.card [data-dial]').ariaDisabled === 'true'"));
-    // Whoever can't see it hears of it; a shorter loss would have been no news.
-    shows(&browser, "words for a screen reader", "said.join().includes('Connection lost')");
-    // A frame that was long on its way comes late: it must not pass for live.
+    stage.send("{oops");
+    stage.send("{}");
+    stage.send("[1, 2, {\"at_ms\": null}]");
     browser.run(
         "window.words = []; const word = document.querySelector('.card .state span'); \
-         new MutationObserver(() => words.push(word.textContent)).observe(word, { childList: true })",
+         new MutationObserver(() => { words.push(word.textContent); window.changed = Date.now() }).observe(word, { childList: true })",
     );
-    play(begin + 200.0, "open");
-    wait_for("the late frame to be read", SOON, || {
-        browser
-            .holds("document.querySelector('.card .state span').textContent === 'Was open'")
-            .then_some(())
-    });
+    let mut tries = 0..TRIES;
+    loop {
+        assert!(tries.next().is_some(), "silence was never seen in time");
+        // The connection stands, and nothing comes.
+        let (last, visits) = (stage.fall_silent(), stage.visits());
+        browser.shows("silence", lost);
+        let said = browser.look(
+            "return [changed, document.querySelector('.card .state span').textContent, document.title, \
+             document.querySelector('.card [data-dial]').ariaDisabled]",
+        );
+        assert_eq!(said[1], "Was closed");
+        assert!(said[2].as_str().is_some_and(|title| title.starts_with("not live")));
+        assert_eq!(said[3], "true");
+        let took = said[0].as_f64().expect("a time") - last;
+        println!("  silence seen {took:.0} ms after the last frame");
+        // A frame that was long on its way comes late: it must not pass for live.
+        browser.run("words.length = 0");
+        let mut late = now("open");
+        late["at_ms"] = last.into();
+        stage.send(&late.to_string());
+        browser.shows(
+            "the late frame",
+            "document.querySelector('.card .state span').textContent === 'Was open'",
+        );
+        // A page that has waited in vain for long makes its connection anew, and its first frame is as good as any.
+        if stage.visits() == visits && took < SILENCE_MS {
+            break;
+        }
+        println!("  too slow to send a late frame: once more");
+        stage.play(now("closed"));
+        browser.shows("a live page", LIVE);
+    }
     assert_eq!(browser.text("words.join()"), "Was open", "a late frame looked live");
-    play(now_ms(), "closed");
-    shows(&browser, "a prompt frame to be live", live);
+    // Whoever can't see it hears of it; a shorter loss would have been no news.
+    browser.shows("words for a screen reader", "said.join().includes('Connection lost')");
+    stage.play(now("closed"));
+    browser.shows("a prompt frame to be live", LIVE);
     // The service hangs up; the page comes back by itself.
     stage.hang_up();
-    shows(&browser, "the hang-up to be seen", lost);
-    wait_for("the page to come back", SOON, || (stage.listening() == 1).then_some(()));
-    play(now_ms(), "open");
-    shows(&browser, "a live page again", live);
-    shows(&browser, "the news", "document.querySelector('.card').dataset.state === 'open'");
-    shows(&browser, "the news of it", "said.join().includes('Connected again')");
-    shows(&browser, "the news of the breaker", "said.join().includes('payment is open')");
+    browser.shows("the hang-up", lost);
+    listens(&stage);
+    stage.play(now("open"));
+    browser.shows("a live page again", LIVE);
+    browser.shows("the news", "document.querySelector('.card').dataset.state === 'open'");
+    browser.shows("the news of it", "said.join().includes('Connected again')");
+    browser.shows("the news of the breaker", "said.join().includes('payment is open')");
 }
 
 /// As many changes as before the restart, by chance: the log must be the new one.
@@ -163,13 +204,13 @@ pub(crate) fn started_anew() {
         let mut payment = breaker("payment", "open");
         let change = transition(1, "closed", "open", begin + after, why);
         payment["breaker"]["transitions"] = json!([change]);
-        stage.play(&frame(begin + after, uptime, 6.1, &[payment]).to_string());
+        stage.send(&frame(begin + after, uptime, 6.1, &[payment]).to_string());
     };
     let log = |why: &str| format!("document.querySelector('.log').textContent.endsWith('{why}')");
     play(0.0, 60.0, "before");
-    shows(&browser, "the first log", &log("before"));
+    browser.shows("the first log", &log("before"));
     play(200.0, 0.1, "after");
-    shows(&browser, "the second service's log", &log("after"));
+    browser.shows("the second service's log", &log("after"));
     assert_eq!(browser.console_errors(), [] as [String; 0]);
 }
 
@@ -199,10 +240,10 @@ fn every_state() -> Vec<Value> {
 pub(crate) fn background() {
     let (stage, browser) = open();
     let play = |state: &str| {
-        stage.play(&frame(now_ms(), 60.0, 6.1, &[breaker("payment", state)]).to_string())
+        stage.play(frame(now_ms(), 60.0, 6.1, &[breaker("payment", state)]));
     };
     play("closed");
-    shows(&browser, "the card", "document.querySelector('.card')?.dataset.state === 'closed'");
+    browser.shows("the card", "document.querySelector('.card')?.dataset.state === 'closed'");
     // Frozen, as browsers do with tabs that nobody has looked at for long; then thawed, and still not looked at.
     browser.devtools("Page.setWebLifecycleState", json!({ "state": "frozen" }));
     for _ in 0..20 {
@@ -213,14 +254,15 @@ pub(crate) fn background() {
     for _ in 0..20 {
         play("open");
     }
-    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+    browser.shows("the title to tell", "document.title === '(1) checkout'");
     assert!(
         browser.holds("document.querySelector('.card').dataset.state === 'closed'"),
         "nothing is drawn unseen"
     );
-    shows(&browser, "the title to tell of silence", "document.title === 'not live: checkout'");
+    stage.fall_silent();
+    browser.shows("the title to tell of silence", "document.title === 'not live: checkout'");
     play("open");
-    shows(&browser, "the title to tell", "document.title === '(1) checkout'");
+    browser.shows("the title to tell", "document.title === '(1) checkout'");
 }
 
 pub(crate) fn contrast() {
@@ -232,16 +274,23 @@ pub(crate) fn contrast() {
             let figure = if age == "live" { 6.1 } else { 7.2 };
             let background = browser.text("getComputedStyle(document.body).backgroundColor");
             if age == "live" {
-                wait_for("the page to listen", SOON, || (stage.listening() > 0).then_some(()));
-                stage.play(&frame(now_ms(), 60.0, figure, &every_state()).to_string());
-                shows(&browser, "six live cards", "document.querySelectorAll('.card').length === 6 && !document.documentElement.matches('.stale')");
-                browser.click(".card [data-dial=hang]");
-                shows(&browser, "trouble", "document.querySelector('.trouble')");
+                listens(&stage);
+                stage.play(frame(now_ms(), 60.0, figure, &every_state()));
+                browser.shows("six live cards", "document.querySelectorAll('.card').length === 6 && !document.documentElement.matches('.stale')");
+                turns(&stage, &browser, || browser.click(".card [data-dial=hang]"));
+                browser.shows("trouble", "document.querySelector('.trouble')");
             } else {
                 stage.hang_up();
-                shows(&browser, "a stale page", "document.documentElement.matches('.stale')");
+                browser.shows("a stale page", "document.documentElement.matches('.stale')");
             }
-            let least = audit::contrasts(&browser);
+            let least = wait_for(&format!("a {age} page"), || {
+                let found = audit::contrasts(&browser);
+                if found.live == (age == "live") {
+                    Ok(found)
+                } else {
+                    Err("the other")
+                }
+            });
             println!(
                 "  {theme}, {age}, on {background}: {} texts, the least {:.2} ({}); {} marks, the least {:.2} ({})",
                 least.texts, least.text.0, least.text.1, least.marks, least.mark.0, least.mark.1
@@ -273,15 +322,25 @@ pub(crate) fn nothing_moves() {
         one["breaker"]["open_for_s"] = if step % 3 == 1 { json!(4.9) } else { json!(null) };
         one["breaker"]["state_s"] = (big * 3.0).into();
         let all = [one, breaker("inventory", "closed")];
-        stage.play(&frame(now_ms(), 60.0, big / 7.0, &all).to_string());
+        stage.play(frame(now_ms(), 60.0, big / 7.0, &all));
     };
     for (width, height) in [(1360, 900), (360, 740)] {
         browser.size(width, height, 1.0);
         play(0);
-        shows(&browser, "the cards", "document.querySelectorAll('.card').length === 2");
-        let place = "JSON.stringify([...document.querySelectorAll('.card, .card h2, .card .state, .plot, .strip, .log, .dials button, .figure')]\
-            .map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round) }))";
-        let before = browser.text(place);
+        browser.shows("the cards", "document.querySelectorAll('.card').length === 2");
+        // Only a live page: the news of a loss takes room of its own.
+        let places = |figure: &str| {
+            let script = format!(
+                "return {LIVE} && document.querySelectorAll('.figure dd')[4].textContent.startsWith('{figure}') \
+                 && JSON.stringify([...document.querySelectorAll('.card, .card h2, .card .state, .plot, .strip, .log, .dials button, .figure')]\
+                    .map(e => {{ const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round) }}))"
+            );
+            wait_for(figure, || match browser.look(&script) {
+                Value::String(places) => Ok(places),
+                found => Err(found),
+            })
+        };
+        let before = places("0.1");
         for step in 1..=15 {
             play(step);
             let now = 10_f64.powi((step % 5) as i32) / 7.0;
@@ -292,14 +351,7 @@ pub(crate) fn nothing_moves() {
             } else {
                 format!("{:.1}", now / 1000.0)
             };
-            shows(
-                &browser,
-                &shown,
-                &format!(
-                    "document.querySelectorAll('.figure dd')[4].textContent.startsWith('{shown}')"
-                ),
-            );
-            assert_eq!(browser.text(place), before, "step {step} at {width} moved something");
+            assert_eq!(places(&shown), before, "step {step} at {width} moved something");
         }
     }
     assert_eq!(browser.console_errors(), [] as [String; 0]);
@@ -309,11 +361,11 @@ pub(crate) fn an_hour() {
     let (stage, browser) = open();
     browser.run(LISTEN);
     // Five frames a second of page time, every one with a change: from now's past to its future, as fast as it goes.
-    let begin = now_ms();
+    let (start, begin) = (Instant::now(), now_ms());
     let states = ["closed", "open", "half_open", "open", "half_open", "closed"];
     let mut tick = 0_u64;
-    let mut go_on = |frames: u64| {
-        for left in (0..frames).rev() {
+    let mut go_on = || {
+        for left in (0..1_000).rev() {
             tick += 1;
             let at = begin + tick as f64 * 200.0;
             let of = |tick: u64| states[(tick % 6) as usize];
@@ -328,11 +380,10 @@ pub(crate) fn an_hour() {
             }
             // The last one can be told from the others.
             let p50 = if left == 0 { 100.0 + tick as f64 / 100.0 } else { 6.1 };
-            stage.play(&frame(at, tick as f64 / 5.0, p50, &all).to_string());
+            stage.send(&frame(at, tick as f64 / 5.0, p50, &all).to_string());
         }
         let shown = 100 + tick / 100;
-        shows_within(
-            &browser,
+        browser.shows(
             "all frames to be drawn",
             &format!(
                 "document.querySelectorAll('.figure dd')[4].textContent.startsWith('{shown}')"
@@ -350,33 +401,32 @@ pub(crate) fn an_hour() {
         (heap / 1e6, elements)
     };
     // The first two minutes fill every history.
-    let (heap, elements) = go_on(1_000);
-    let (heap_later, elements_later) = go_on(17_000);
+    let (heap, elements) = go_on();
+    // By parts, each of which is waited for.
+    let (heap_later, elements_later) = (0..17).map(|_| go_on()).last().expect("the last part");
     println!("  heap {heap:.2} MB after 200 s, {heap_later:.2} MB after an hour; elements {elements}, {elements_later}");
     assert!(heap_later < heap + 2.0, "the heap grows");
     assert!(elements_later < elements + 20, "the document grows");
     let said = browser.run("return said.length").as_u64().expect("a number");
-    println!("  18,000 changes of four breakers said {said} things to a screen reader");
-    assert!(said <= 20, "a flood");
+    let took = start.elapsed().as_secs_f64();
+    println!(
+        "  18,000 changes of four breakers said {said} things to a screen reader in {took:.1} s"
+    );
+    // One every two seconds, however long it takes.
+    assert!(said as f64 <= 2.0 + took / 2.0, "a flood");
     assert_eq!(browser.console_errors(), [] as [String; 0]);
-}
-
-fn shows_within(browser: &Browser, what: &str, expression: &str) {
-    wait_for(what, Duration::from_secs(40), || browser.holds(expression).then_some(()));
 }
 
 pub(crate) fn keys_and_themes() {
     let (stage, browser) = open();
     let all =
         ["payment", "inventory", "shipping", "notification"].map(|name| breaker(name, "closed"));
-    let play = || stage.play(&frame(now_ms(), 60.0, 6.1, &all).to_string());
-    play();
-    shows(&browser, "four cards", "document.querySelectorAll('.card').length === 4");
+    stage.play(frame(now_ms(), 60.0, 6.1, &all));
+    browser.shows("four cards", "document.querySelectorAll('.card').length === 4");
     // Tab goes through everything that can be used, in the order in which it is drawn.
     let mut stops = Vec::new();
     loop {
         browser.press(keys::TAB);
-        play();
         let stop = browser.text(
             "(e => e.id || e.className + (e.dataset?.dial ?? '') + [...document.querySelectorAll('.card')].findIndex(c => c.contains(e)))(document.activeElement)",
         );
@@ -399,9 +449,7 @@ pub(crate) fn keys_and_themes() {
     browser.press("f");
     browser.press("2");
     assert!(browser.holds("document.activeElement === document.querySelectorAll('.card')[1]"));
-    play();
-    browser.press("s");
-    assert_eq!(wait_for("the dial", SOON, || stage.turned().pop()), "inventory/slow");
+    assert_eq!(turns(&stage, &browser, || browser.press("s")), "inventory/slow");
     browser.press("?");
     assert!(browser.holds("document.querySelector('#keys').open"));
     browser.press("f");

@@ -1,4 +1,4 @@
-//! No call through a policy allocates, however it ends. In a program of its own, since it counts with the allocator.
+//! No call through a policy allocates, however it ends.
 
 use std::sync::Arc;
 use std::thread;
