@@ -176,4 +176,10 @@ mod tests {
         );
         assert_eq!(Format::Text.encode(&metrics).unwrap(), expected);
     }
+
+    #[test]
+    fn a_type_that_is_not_known_is_untyped() {
+        let text = classic("# HELP load Load.\n# TYPE load unknown\nload 1\n# EOF\n");
+        assert_eq!(text, "# HELP load Load.\n# TYPE load untyped\nload 1\n");
+    }
 }
