@@ -153,6 +153,10 @@ mod tests {
         for accept in text {
             assert_eq!(Format::asked_for(accept), Format::Text, "{accept}");
         }
+        assert!(Format::OpenMetrics
+            .content_type()
+            .starts_with("application/openmetrics-text; version=1.0.0;"));
+        assert!(Format::Text.content_type().starts_with("text/plain; version=0.0.4;"));
     }
 
     #[test]
