@@ -13,7 +13,8 @@ const FORMATS: [(&str, Read); 3] =
     [("TOML", Config::from_toml), ("JSON", Config::from_json), ("YAML", Config::from_yaml)];
 
 /// What is allowed, as an error begins to say it that has no key: the trouble is with the text, not with a setting.
-const WITHOUT_KEY: [&str; 7] = [
+const WITHOUT_KEY: [&str; 8] = [
+    "at most 262144 bytes",
     "well-formed ",
     "a table of templates, breakers, bulkheads and rate_limits",
     "at most 16 levels",
