@@ -153,6 +153,10 @@ mod tests {
         for accept in text {
             assert_eq!(Format::asked_for(accept), Format::Text, "{accept}");
         }
+        assert!(Format::OpenMetrics
+            .content_type()
+            .starts_with("application/openmetrics-text; version=1.0.0;"));
+        assert!(Format::Text.content_type().starts_with("text/plain; version=0.0.4;"));
     }
 
     #[test]
@@ -175,5 +179,11 @@ mod tests {
             "build_info{line=\"odd \\\" # \\\\\"} 1\n",
         );
         assert_eq!(Format::Text.encode(&metrics).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_untyped() {
+        let text = classic("# HELP load Load.\n# TYPE load unknown\nload 1\n# EOF\n");
+        assert_eq!(text, "# HELP load Load.\n# TYPE load untyped\nload 1\n");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-use super::kinds::{Item, Kind, Maker, Origin, Stock};
+use super::kinds::{Item, Maker, Origin, Stock};
 use super::Registry;
 use crate::breaker::{Builder, CircuitBreaker};
 use crate::bulkhead::Bulkhead;
@@ -204,21 +204,12 @@ impl<C: Clock + Clone> Stock<C> {
         Ok(Steps { breakers, bulkheads, names })
     }
 
-    /// Notes where everything has its settings from now on.
+    /// Notes of which breakers the default template is no longer the business.
     fn enter(&mut self, next: &Config) {
-        self.enter_shelf::<CircuitBreaker<C>>(next);
-        self.enter_shelf::<Bulkhead>(next);
-        #[cfg(feature = "rate-limit")]
-        self.enter_shelf::<RateLimit<C>>(next);
-    }
-
-    fn enter_shelf<T: Kind<C>>(&mut self, next: &Config) {
-        for (name, item) in T::shelf_mut(self) {
-            item.origin = match (T::has_entry(name, next), item.origin) {
-                (true, _) => Origin::Entry,
-                (false, Origin::Default) => Origin::Default,
-                (false, Origin::Entry | Origin::Own) => Origin::Own,
-            };
+        for (name, item) in &mut self.breakers {
+            if next.breakers.contains_key(name) {
+                item.origin = Origin::Own;
+            }
         }
     }
 }

@@ -42,11 +42,9 @@ pub(super) enum Maker {
 /// Where an item's settings come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// An entry of its name.
-    Entry,
-    /// The default template: there is no entry of its name.
+    /// The default template: there has been no entry of its name.
     Default,
-    /// The program, or an entry that is gone: a configuration without an entry leaves it as it is.
+    /// An entry, which may be gone, or the program: a configuration without an entry leaves it as it is.
     Own,
 }
 
@@ -78,7 +76,11 @@ pub(super) trait Kind<C: Clock>: Sized {
     fn shelf(stock: &Stock<C>) -> &Shelf<Self>;
     fn shelf_mut(stock: &mut Stock<C>) -> &mut Shelf<Self>;
     fn build(name: &str, plan: &Plan, clock: &C) -> Result<Self, ConfigError>;
-    fn has_entry(name: &str, config: &Config) -> bool;
+
+    /// Where the settings come from of one that was built from this configuration.
+    fn origin(_name: &str, _config: &Config) -> Origin {
+        Origin::Own
+    }
 }
 
 impl Plan {
@@ -109,8 +111,11 @@ impl<C: Clock + Clone> Kind<C> for CircuitBreaker<C> {
         builder.build()
     }
 
-    fn has_entry(name: &str, config: &Config) -> bool {
-        config.breakers.contains_key(name)
+    fn origin(name: &str, config: &Config) -> Origin {
+        match config.breakers.contains_key(name) {
+            true => Origin::Own,
+            false => Origin::Default,
+        }
     }
 }
 
@@ -129,10 +134,6 @@ impl<C: Clock> Kind<C> for Bulkhead {
             None => Err(ConfigError::new("bulkheads", format!("{name:?}"), KNOWN)),
         }
     }
-
-    fn has_entry(name: &str, config: &Config) -> bool {
-        config.bulkheads.contains_key(name)
-    }
 }
 
 #[cfg(feature = "rate-limit")]
@@ -150,10 +151,6 @@ impl<C: Clock + Clone> Kind<C> for RateLimit<C> {
             Some(settings) => rate_limit(settings, clock.clone()),
             None => Err(ConfigError::new("rate_limits", format!("{name:?}"), KNOWN)),
         }
-    }
-
-    fn has_entry(name: &str, config: &Config) -> bool {
-        config.rate_limits.contains_key(name)
     }
 }
 

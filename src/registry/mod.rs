@@ -503,10 +503,7 @@ impl<C: Clock + Clone> Registry<C> {
             Stock::plan,
             |plan| T::build(name, plan, &self.clock),
             |stock, plan, thing| {
-                let origin = match T::has_entry(name, plan.config()) {
-                    true => Origin::Entry,
-                    false => Origin::Default,
-                };
+                let origin = T::origin(name, plan.config());
                 let item = Item { thing, origin, maker: Maker::Registry };
                 T::shelf_mut(stock).insert(name.to_owned(), item);
             },

@@ -121,6 +121,9 @@ impl Totals {
     /// Time spent in a state, up to this reading.
     ///
     /// The state is the committed one: an open breaker that nobody has called since its open time ended counts as open.
+    /// A transition counts from when its thread read the clock: where that thread was stopped in between, the state before it
+    /// is shown shorter and the one after it longer.
+    ///
     /// A clock that steps back adds nothing until it has caught up. Times are kept modulo 2^64 nanoseconds, and one of 2^63
     /// or more, 292 years, is taken for a step back. Lost probes open the breaker as of the end of their lease, which may
     /// be noticed later: what was shown as half-open meanwhile is not taken back, so the states together may then show more

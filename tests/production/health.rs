@@ -164,6 +164,8 @@ fn clocks_that_step_back_and_walls_at_the_end_of_time_harm_nothing() {
     assert_eq!(health.in_state_for, Some(Duration::ZERO));
     assert_eq!(status(&registry, "db").age, Some(Duration::ZERO));
 
+    let before_1970 = registry.health_at(SystemTime::UNIX_EPOCH - secs(10));
+    assert_eq!(serde_json::to_value(before_1970).unwrap()["at"], -10.0);
     clock.set(Duration::MAX);
     let ages = Duration::from_secs(1 << 62);
     for wall in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH - ages, wall() + ages] {

@@ -158,7 +158,9 @@ fn a_prefix_and_labels_of_the_registry_around_it_are_kept() {
     registry.breaker("payment").unwrap();
     let labels = [("zone".into(), "eu".into())];
     let mut metrics = Metrics::with_prefix_and_labels("shop", labels.into_iter());
-    metrics.register_collector(Box::new(Collector::new(registry)));
+    let collector = Collector::new(registry);
+    assert_eq!(format!("{collector:?}"), "Collector { .. }");
+    metrics.register_collector(Box::new(collector));
     let read = scrape(&metrics);
     let labels = [("zone", "eu"), ("breaker", "payment")];
     assert_eq!(read.value("shop_failfast_breaker_state_code", &labels), Some(0.0));

@@ -99,7 +99,9 @@ fn looking_for_a_thing_builds_none() {
 
     let built = registry.bulkhead("payment").unwrap();
     assert!(Arc::ptr_eq(&built, &registry.find_bulkhead("payment").unwrap()));
-    assert_eq!(registry.rate_limit("search").unwrap().burst(), 10);
+    let built = registry.rate_limit("search").unwrap();
+    assert_eq!(built.burst(), 10);
+    assert!(Arc::ptr_eq(&built, &registry.find_rate_limit("search").unwrap()));
     assert_eq!(registry.rate_limits()[0].0, "search");
 }
 

@@ -91,10 +91,7 @@ impl<'t> Reader<'t> {
                     }
                 }
             }
-            Event::Alias(_) => {
-                let allowed = "the value itself: templates are what settings share";
-                return Err(refuse(place, "an alias", allowed));
-            }
+            // No alias: one of an anchor that is not there is malformed, and the anchor itself is refused above.
             _ => return Err(refuse(place, "nothing", "a value")),
         };
         Ok(Node { value, place })
@@ -147,7 +144,6 @@ fn number(text: &str) -> Option<String> {
         }
     }
     // Rust reads more than the schema has: words for infinity.
-    let of_digits = text.contains(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    let of_digits = text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     (of_digits && text.parse::<f64>().is_ok()).then(|| text.to_owned())
 }

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 ///
-/// When it hasn't come [soon](SOON).
+/// When it hasn't come within a minute.
 pub fn wait_for<T, E: Debug>(what: &str, mut ask: impl FnMut() -> Result<T, E>) -> T {
     let start = Instant::now();
     loop {

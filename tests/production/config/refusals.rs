@@ -178,4 +178,7 @@ fn columns_count_characters() {
     assert_eq!((error.line(), error.column()), (Some(1), Some(27)));
     let error = Config::from_json("{\"breakers\": {\"äöü漢\":\n {\"é\": 1}}}").unwrap_err();
     assert_eq!((error.line(), error.column()), (Some(2), Some(8)));
+    let long = "ä".repeat(2_000);
+    let error = Config::from_toml(&format!("[breakers]\n{long:?}.stripes = 0")).unwrap_err();
+    assert_eq!((error.line(), error.column()), (Some(2), Some(2_014)));
 }

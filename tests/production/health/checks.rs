@@ -5,12 +5,13 @@
 
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use failfast::{CheckStatus, State};
+use failfast::clock::{Clock, ManualClock};
+use failfast::{CheckStatus, Registry, State};
 
 use super::{passes, registry, secs, status, wall, Answer, LONG};
 
@@ -215,11 +216,21 @@ fn a_check_that_is_removed_while_it_runs_keeps_nobody_waiting_and_says_nothing()
         assert!(registry.remove_check("db"));
         assert!(run.join().unwrap().is_empty(), "nobody waits for it");
     });
-    // Another of its name has nothing to do with it.
-    registry.check("db", LONG, passes).unwrap();
-    answer.send(Err("late".to_owned())).unwrap();
-    registry.run_checks();
-    assert_eq!(status(&registry, "db").status, CheckStatus::Passed);
+    // Another of its name has nothing to do with it, and is under way while the first one ends.
+    let (other, other_begun, other_answer) = prompted();
+    registry.check("db", LONG, other).unwrap();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| registry.run_checks());
+        other_begun.recv().unwrap();
+        answer.send(Err("late".to_owned())).unwrap();
+        // The thread of the first lets go of its check when it has said what it had to say.
+        while begun.try_recv() != Err(TryRecvError::Disconnected) {
+            thread::yield_now();
+        }
+        assert!(status(&registry, "db").running);
+        other_answer.send(Ok(())).unwrap();
+        assert_eq!(run.join().unwrap()[0].status, CheckStatus::Passed);
+    });
 }
 
 #[test]
@@ -320,6 +331,27 @@ fn a_runner_that_waits_for_its_next_round_ends_at_once() {
     let begun = Instant::now();
     drop(runner);
     assert!(begun.elapsed() < LONG / 2);
+}
+
+/// A clock that tells whether anybody still has it.
+#[derive(Clone)]
+struct Held(ManualClock, #[allow(dead_code, reason = "counted")] Arc<()>);
+
+impl Clock for Held {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+}
+
+#[test]
+fn the_thread_of_a_runner_is_gone_when_it_is_dropped() {
+    let held = Arc::new(());
+    let registry = Registry::with_clock(Held(ManualClock::new(), Arc::clone(&held)));
+    let runner = registry.run_checks_every(LONG).unwrap();
+    drop(registry);
+    assert!(Arc::strong_count(&held) > 1, "the runner goes on");
+    drop(runner);
+    assert_eq!(Arc::strong_count(&held), 1);
 }
 
 #[test]

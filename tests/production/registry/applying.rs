@@ -19,6 +19,7 @@ fn an_apply_says_what_it_did() {
         .with_breaker("gone", entry().min_calls(5))
         .with_bulkhead("payment", 2)
         .with_bulkhead("mail", 2)
+        .with_bulkhead("unbuilt", 2)
         .with_bulkhead("gone", 2);
     let applied = registry.apply(old).unwrap();
     assert_eq!(applied.breakers.added, ["built", "gone", "same", "unbuilt"]);
@@ -36,15 +37,16 @@ fn an_apply_says_what_it_did() {
         .with_breaker("unbuilt", entry().min_calls(9))
         .with_breaker("new", entry())
         .with_bulkhead("payment", 20)
+        .with_bulkhead("unbuilt", 3)
         .with_bulkhead("mail", 2);
     let applied = registry.apply(next.clone()).unwrap();
     let json = serde_json::to_value(&applied).unwrap();
-    assert_eq!(json["bulkheads"]["changed"], serde_json::json!(["payment"]));
+    assert_eq!(json["bulkheads"]["changed"], serde_json::json!(["payment", "unbuilt"]));
     let Changes { added, changed, unchanged, gone, .. } = applied.breakers;
     assert_eq!((added, changed), (vec!["new".to_owned()], vec!["built".into(), "unbuilt".into()]));
     assert_eq!((unchanged, gone), (vec!["default".to_owned(), "same".into()], vec!["gone".into()]));
     let Changes { added, changed, unchanged, gone, .. } = applied.bulkheads;
-    assert_eq!((added, changed), (vec![], vec!["payment".to_owned()]));
+    assert_eq!((added, changed), (vec![], vec!["payment".to_owned(), "unbuilt".into()]));
     assert_eq!((unchanged, gone), (vec!["mail".to_owned()], vec!["gone".into()]));
     assert_eq!(applied.rate_limits.unchanged, ["search"]);
     assert_eq!((payment.max_concurrent(), mail.max_concurrent()), (20, 2));
@@ -83,6 +85,11 @@ fn who_has_no_entry_follows_the_default_template_until_it_has_had_one() {
     assert_eq!(min(), (9, 10));
     registry.remove_breaker("payment");
     assert_eq!(registry.breaker("payment").unwrap().settings().min_calls, 10);
+
+    // So it is with one that was built without an entry.
+    registry.apply(template(11).with_breaker("search", entry().min_calls(7))).unwrap();
+    registry.apply(template(12)).unwrap();
+    assert_eq!(search.settings().min_calls, 7);
 }
 
 #[test]
