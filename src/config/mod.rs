@@ -27,8 +27,8 @@
 //!
 //! `Config::load` reads a file in any of three formats, each behind the feature of its name; `Config::from_toml`,
 //! `Config::from_json` and `Config::from_yaml` read a text. They return settings that have been checked. A file or text
-//! has at most 256 KiB: a thousand breakers with every setting of their own, several thousand that share templates. This
-//! is `circuits.toml`:
+//! has at most 256 KiB: eight hundred breakers with every setting of their own, several thousand that share templates.
+//! This is `circuits.toml`:
 //!
 //! ```toml
 #![doc = include_str!("circuits.toml")]

@@ -19,8 +19,8 @@ mod tree;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-/// Largest text that is read, 256 KiB: a thousand breakers with every setting of their own, and several thousand that share
-/// theirs.
+/// Largest text that is read, 256 KiB: eight hundred breakers with every setting of their own, and several thousand that
+/// share theirs.
 ///
 /// The formats' parsers hold far more than the text. Measured at this size (2026-11-21), in any configuration up to 26 MiB;
 /// in what a text can be made of to take most, 13 MiB in JSON, 87 in YAML (a list of pairs) and 142 in TOML (dotted keys,
