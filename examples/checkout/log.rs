@@ -65,7 +65,7 @@ impl Log {
     pub(crate) fn say(&self, line: String) {
         let mut state = self.shared.state();
         if state.lines.len() < ROOM {
-            state.note_gap();
+            // Nothing has been left out: what is, is taken together with the lines before it.
             state.lines.push_back(line);
         } else {
             state.left_out += 1;

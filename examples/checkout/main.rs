@@ -36,10 +36,10 @@
 //! stream that is not read skips to the latest. Who takes all 1,024 connections makes others wait until then.
 //!
 //! Ctrl-C and SIGTERM end it: first the answers under way, two seconds at most, then what was put off, five at most. What
-//! is lost after that it says.
+//! is lost after that it says. A second Ctrl-C ends it at once.
 //!
 //! Exit status: 0 at the end; 1 if a claim of `--demo` did not hold (and which); 2 if it could not be run; 3 if one did
-//! not hold and the machine was so busy that nothing follows.
+//! not hold and the machine was so busy that nothing follows; 130 if it was asked twice to end.
 
 #![forbid(unsafe_code)]
 
@@ -145,6 +145,8 @@ fn run(options: Options) -> Result<Vec<String>, String> {
         thread::spawn(move || load::send(address, load, Instant::now(), |_| true, |_| {}));
     }
     service.wait_until_asked_to_end();
+    service::do_not_wait_if_asked_again();
+    service.hang_up();
     let waiting = service.app.shop.later.tally().waiting;
     if waiting > 0 {
         let most = service.errands;

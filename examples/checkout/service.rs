@@ -3,7 +3,9 @@
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::response::sse::Event;
@@ -33,9 +35,14 @@ pub(crate) const STREAMS: usize = 256;
 const STALL: Duration = Duration::from_secs(10);
 /// How long the service waits for answers that are under way when it stops.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// And then for what was put off: as long as a circuit is open, so that what is well again is asked once more. Both are
-/// over before supervisors lose their patience, the quickest after ten seconds.
+/// And then for threads whose customers have gone.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+/// And then for what was put off: as long as a circuit is open, so that what is well again is asked once more. All of it
+/// is over before supervisors lose their patience, the quickest after ten seconds.
 const ERRANDS: Duration = Duration::from_secs(5);
+
+/// The exit status of who was asked twice to end, as shells have it for Ctrl-C.
+pub(crate) const ASKED_AGAIN: i32 = 130;
 
 /// What a service is told at its start.
 pub(crate) struct Settings {
@@ -166,14 +173,15 @@ impl Service {
         self.app.shop.later.finish(self.errands)
     }
 
-    fn hang_up(&mut self) {
+    /// Waits for the answers that are under way, and gives no more.
+    pub(crate) fn hang_up(&mut self) {
         self.stop.send_replace(true);
         let (Some(runtime), Some(served)) = (self.runtime.take(), self.served.take()) else {
             return;
         };
         // Event streams end with the pictures; who does not read is not waited for.
         let _ = runtime.block_on(async { timeout(FAREWELL, served).await });
-        runtime.shutdown_timeout(FAREWELL);
+        runtime.shutdown_timeout(STRAGGLERS);
     }
 }
 
@@ -185,6 +193,17 @@ impl Drop for Service {
 
 fn line_of(name: &str, change: &Transition) -> String {
     format!("{name}: {} -> {} ({})", change.from, change.to, in_words(&change.cause))
+}
+
+/// Ends the process at once when it is asked to end once more: whoever asks twice does not want to wait.
+pub(crate) fn do_not_wait_if_asked_again() {
+    thread::spawn(|| {
+        let runtime = runtime::Builder::new_current_thread().enable_io().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(asked_to_end());
+            process::exit(ASKED_AGAIN);
+        }
+    });
 }
 
 /// Where the system gives no signals it runs until it is killed.

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use crate::service::{do_not_wait_if_asked_again, ASKED_AGAIN};
 use crate::stand::{Stand, LONG};
 
 /// Who has this in the environment is the service.
@@ -16,24 +17,9 @@ fn a_supervisor_who_asks_it_to_end_cuts_nobody_off() {
     if env::var_os(SERVES).is_some() {
         return serve();
     }
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "signals::a_supervisor_who_asks_it_to_end_cuts_nobody_off",
-        ])
-        .env(SERVES, "")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let (mut child, mut said) = spawn("signals::a_supervisor_who_asks_it_to_end_cuts_nobody_off");
     let address = said.find_map(|line| line.strip_prefix("http://").map(str::to_owned)).unwrap();
-    // The signal is its business from here on, and no longer the system's.
-    until(|| {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (15 - 1) != 0
-    });
+    until_it_catches(&child);
 
     assert!(ask(&address, "POST /dependencies/payment/hang").starts_with("HTTP/1.1 200"));
     let waits = thread::spawn({
@@ -43,8 +29,7 @@ fn a_supervisor_who_asks_it_to_end_cuts_nobody_off() {
     until(|| {
         ask(&address, "GET /metrics").contains(r#"failfast_in_flight_calls{breaker="payment"} 1"#)
     });
-    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status();
-    assert!(sent.unwrap().success());
+    terminate(&child);
     let answer = waits.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("no answer in time"), "{answer}");
     said.for_each(drop);
@@ -57,7 +42,59 @@ fn serve() {
     stand.service.wait_until_asked_to_end();
 }
 
-fn until(done: impl Fn() -> bool) {
+/// With errands left that take an hour, so that it would not end by itself.
+#[test]
+fn whoever_asks_twice_does_not_wait() {
+    if env::var_os(SERVES).is_some() {
+        let mut stand = Stand::with(|settings| settings.errands = Duration::from_secs(3_600));
+        stand.fail_until_open("notification");
+        println!("\nserves");
+        stand.service.wait_until_asked_to_end();
+        do_not_wait_if_asked_again();
+        println!("\nends");
+        stand.service.end();
+        return;
+    }
+    let (mut child, mut said) = spawn("signals::whoever_asks_twice_does_not_wait");
+    assert!(said.any(|line| line == "serves"));
+    until_it_catches(&child);
+    terminate(&child);
+    assert!(said.any(|line| line == "ends"));
+    // The second wait may not have begun: a signal that comes before it is nobody's.
+    until(|| {
+        terminate(&child);
+        child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(ASKED_AGAIN));
+}
+
+/// This program with one test, as the service; and the lines that it says.
+fn spawn(test: &str) -> (Child, impl Iterator<Item = String>) {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(SERVES, "")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    (child, said)
+}
+
+/// From then on the signal is its business, and no longer the system's.
+fn until_it_catches(child: &Child) {
+    until(|| {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (15 - 1) != 0
+    });
+}
+
+fn terminate(child: &Child) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status();
+    assert!(sent.unwrap().success());
+}
+
+fn until(mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < LONG);
