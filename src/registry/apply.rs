@@ -56,7 +56,12 @@ impl<C: Clock + Clone> Registry<C> {
     ///
     /// They are told on this thread, of one breaker after another, once all of them have changed and another `apply` may
     /// begin; so they may apply configurations themselves, to this registry or another, and are called again for what that
-    /// changes.
+    /// changes. They hear of that before they hear of the breakers that were still to come: the generations tell the order.
+    ///
+    /// # Panics
+    ///
+    /// When a breaker's clock does. The breakers before it have changed then, and their observers have been told; those
+    /// from it on have their old settings until the next `apply`.
     ///
     /// # Errors
     ///
@@ -86,19 +91,17 @@ impl<C: Clock + Clone> Registry<C> {
     pub fn apply(&self, config: Config) -> Result<Applied, InvalidConfig> {
         config.validate()?;
         let next = Arc::new(config);
-        let (applied, news) = self.turn.take(|| {
+        // Outlives the turn.
+        let mut news = News(Vec::new());
+        self.turn.take(|| {
             let (old, steps) = self.shelves.replan(|stock| {
                 let steps = stock.steps_to(&next)?;
                 stock.enter(&next);
                 let old = core::mem::replace(&mut stock.config, Arc::clone(&next));
                 Ok::<_, InvalidConfig>((old, steps))
             })?;
-            Ok::<_, InvalidConfig>(steps.run(&old, &next))
-        })?;
-        for (breaker, transitions) in news {
-            transitions.iter().for_each(|transition| breaker.tell(transition));
-        }
-        Ok(applied)
+            Ok(steps.run(&old, &next, &mut news))
+        })
     }
 }
 
@@ -162,8 +165,16 @@ struct Steps<C> {
     names: [BTreeSet<String>; 3],
 }
 
-/// A breaker that has taken a step, and what its observers have not been told yet.
-type News<C> = (Arc<CircuitBreaker<C>>, Vec<Transition>);
+/// Breakers that have taken a step, and what their observers are told when this is dropped, in whatever way.
+struct News<C: Clock>(Vec<(Arc<CircuitBreaker<C>>, Vec<Transition>)>);
+
+impl<C: Clock> Drop for News<C> {
+    fn drop(&mut self) {
+        for (breaker, transitions) in &self.0 {
+            transitions.iter().for_each(|transition| breaker.tell(transition));
+        }
+    }
+}
 
 impl<C: Clock + Clone> Stock<C> {
     /// What it takes to bring everything here to a configuration, which was validated; the first thing that can't be
@@ -264,19 +275,18 @@ fn accepts_rate<C: Clock>(
 }
 
 impl<C: Clock + Clone> Steps<C> {
-    /// Takes the steps; beside what they did it gives the breakers, with what their observers are to be told.
-    fn run(self, old: &Config, next: &Config) -> (Applied, Vec<News<C>>) {
+    /// Takes the steps; says what they did, and notes what observers are to be told.
+    fn run(self, old: &Config, next: &Config, news: &mut News<C>) -> Applied {
         // What is there and takes no step stays as it is.
         let [mut breakers, mut bulkheads, rate_limits] = self.names.map(|names| {
             names.into_iter().map(|name| (name, Kept::Same)).collect::<BTreeMap<_, _>>()
         });
-        let mut news = Vec::with_capacity(self.breakers.len());
         for (breaker, builder) in self.breakers {
             let before = breaker.settings();
             let taken = breaker.take_on(&builder);
             debug_assert!(taken.is_ok(), "{taken:?} though it was accepted");
             breakers.insert(breaker.name().to_owned(), Kept::if_same(before == breaker.settings()));
-            news.push((breaker, taken.unwrap_or_default()));
+            news.0.push((breaker, taken.unwrap_or_default()));
         }
         for (name, bulkhead, places) in self.bulkheads {
             let before = bulkhead.max_concurrent();
@@ -285,7 +295,7 @@ impl<C: Clock + Clone> Steps<C> {
             bulkheads.insert(name, Kept::if_same(before == places));
         }
         let (mut before, mut after) = (Resolver::new(old), Resolver::new(next));
-        let applied = Applied {
+        Applied {
             breakers: changes(&old.breakers, &next.breakers, &breakers, |name| {
                 before.breaker(name).ok() == after.breaker(name).ok()
             }),
@@ -295,8 +305,7 @@ impl<C: Clock + Clone> Steps<C> {
             rate_limits: changes(&old.rate_limits, &next.rate_limits, &rate_limits, |name| {
                 old.rate_limits.get(name) == next.rate_limits.get(name)
             }),
-        };
-        (applied, news)
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! A new configuration for a registry in use: as a whole, or not at all.
 
-use std::sync::Arc;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use failfast::clock::ManualClock;
+use failfast::clock::{Clock, ManualClock};
 use failfast::config::Config;
-use failfast::{Changes, CircuitBreaker, RateLimit, Window};
+use failfast::{Changes, CircuitBreaker, RateLimit, Registry, Window};
 
 use super::{entry, refused, registry, search};
 
@@ -191,4 +193,36 @@ fn a_limit_that_the_program_has_built_is_held_to_its_entry_too() {
     let expected = "10 calls per 1s, 10 at once; a call every 100ms, 5 at once, as the limit was built: remove it first";
     assert_eq!(why, expected);
     registry.apply(search(10, 5)).unwrap();
+}
+
+/// A clock that panics once it has been read so often.
+#[derive(Clone)]
+struct Breaking(Arc<AtomicU64>);
+
+impl Clock for Breaking {
+    fn now(&self) -> Duration {
+        let left = self.0.fetch_sub(1, Ordering::Relaxed);
+        assert_ne!(left, 0, "the clock breaks");
+        Duration::from_secs(1)
+    }
+}
+
+#[test]
+fn a_clock_that_panics_half_way_keeps_no_news_from_observers() {
+    let readings = Arc::new(AtomicU64::new(u64::MAX));
+    let registry = Registry::with_clock(Breaking(Arc::clone(&readings)));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&told);
+    registry.on_transition(move |name, _| notes.lock().unwrap().push(name.to_owned()));
+    for name in ["a", "b"] {
+        registry.breaker(name).unwrap();
+    }
+    let config = Config::default().with_template("default", entry().min_calls(30));
+    readings.store(1, Ordering::Relaxed);
+    let half = panic::catch_unwind(AssertUnwindSafe(|| registry.apply(config.clone())));
+    assert!(half.is_err());
+    assert_eq!(*told.lock().unwrap(), ["a"], "it has changed");
+    readings.store(u64::MAX, Ordering::Relaxed);
+    registry.apply(config).unwrap();
+    assert_eq!(*told.lock().unwrap(), ["a", "b"], "the next one changes the rest");
 }
