@@ -29,9 +29,9 @@
 //!
 //! # What it costs
 //!
-//! A granted call and its outcome: nothing. A refusal costs 8 instructions more than without the feature where nobody
-//! listens at `DEBUG` (67 become 75 under callgrind, November 2026, x86-64): it reads one word that is written only when
-//! subscribers come and go. A change asks the subscriber, on the thread that committed it, after the fact.
+//! A granted call and its outcome: nothing. A refusal costs some 8 instructions more than without the feature where nobody
+//! listens at `DEBUG` (callgrind, November 2026, x86-64): it reads one word that is written only when subscribers come and
+//! go. A change asks the subscriber, on the thread that committed it, after the fact.
 //!
 //! So a refusal is not told to the `log` crate by `tracing`'s feature of that name, which speaks where there is no
 //! subscriber; changes are.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example checkout --all-features -- --port 8080 --load 20
-//! curl -X POST localhost:8080/checkout                       200, or 503 with Retry-After, 502 or 504
+//! curl -X POST localhost:8080/checkout                       200, or 503 with Retry-After, 409, 502 or 504
 //! curl -X POST localhost:8080/dependencies/payment/fail      three failures open its circuit
 //! curl -X POST localhost:8080/dependencies/payment/recover   five seconds later one success closes it
 //! curl localhost:8080/health                                 200 or 503, and the circuits

@@ -162,7 +162,8 @@ impl<C: Clock> Builder<C> {
         self
     }
 
-    /// Trips when at least this share of the calls in the window failed; above 0 to 1, 0.5 by default.
+    /// Trips when at least this share of the calls in the window failed; above 0 to 1. By default 0.5; none with
+    /// [`Window::consecutive`], unless half-open judges by it ([`HalfOpen::rate`]).
     ///
     /// Rounded to whole parts per million in [`build`](Builder::build).
     pub fn failure_rate(mut self, rate: f64) -> Self {

@@ -1,8 +1,8 @@
 //! The settings as words, so that they can be replaced while calls go on.
 //!
-//! Every setting but two stands in two copies. The version says which of them is in force; a change fills the other one
+//! Every setting stands in two copies. The version says which of them is in force; a change fills the other one
 //! and publishes it with one store (`breaker::reconfigure`). Who reads takes the version, reads, and reads the version
-//! again, so that what it has read is of one configuration. The two that the hot path reads, `start` and the slow
+//! again, so that what it has read is of one configuration. What the hot path reads, `start` and once more the slow
 //! limit, are single words; the architecture page says why that is enough.
 
 use crate::bits::Field;

@@ -51,8 +51,8 @@ use self::state::Word;
 pub(crate) struct Grant {
     /// The generation in which it was granted, by name.
     name: Word,
-    /// When, in nanoseconds of the clock, where calls are timed; otherwise one of the last two instants, of which no
-    /// elapsed time comes.
+    /// When, in nanoseconds of the clock, where calls are timed; otherwise one of the last three instants, of which
+    /// no elapsed time comes.
     start: u64,
 }
 

@@ -74,7 +74,7 @@
 //! | `window` | `{ count = n }`, the last 1 to 1,048,576 calls | `{ count = 100 }` |
 //! | | `{ time = t, buckets = n }`, the last 1 ns to 366 days, in 1 to 1,024 buckets (10 if left out) | |
 //! | | `{ consecutive = n }`, only the run of failures, which trips at 1 to 4,294,967,295 | |
-//! | `failure_rate` | the share of calls that trips, above 0 to 1, or `"off"` | `0.5` |
+//! | `failure_rate` | the share of calls that trips, above 0 to 1, or `"off"` | `0.5`; with `{ consecutive = n }` none, unless half-open judges by it |
 //! | `failure_count` | the number of failures that trips, 1 to 4,294,967,295, or `"off"` | `"off"` |
 //! | `consecutive_failures` | the run of failures that trips, 1 to 4,294,967,295, or `"off"` | `"off"` |
 //! | `slow_call` | `{ limit = t, rate = r }`: slow above 1 ns to 366 days, trips at a share above 0 to 1; or `"off"` | `"off"` |

@@ -174,7 +174,7 @@ const fn code(state: State) -> u32 {
     }
 }
 
-/// The changes that the rules make; all others need a control call.
+/// The changes that the rules make; all others need a control call or new settings.
 const BY_RULE: [(State, State); 4] = [
     (State::Closed, State::Open),
     (State::Open, State::HalfOpen),

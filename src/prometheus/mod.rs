@@ -64,8 +64,8 @@
 //!
 //! A breaker that is built without [totals](crate::Builder::totals) is in the first table alone.
 //! All series of a breaker are there from its first scrape on, with 0, so that a first increase is seen as one. The
-//! exception are transitions that only a control call makes: of the 36 pairs of states the four that rules make are always
-//! there, each other one once it has happened.
+//! exceptions are transitions that only a control call or new settings make: of the 36 pairs of states the four that rules
+//! make are always there, each other one once it has happened.
 //! A breaker that is removed from the registry takes its series along; one that is added again under its name begins at 0,
 //! which Prometheus takes for a restart.
 //!

@@ -1,5 +1,5 @@
 //! What a breaker has done since it was built, in numbers that only grow.
-
+//!
 //! [`Totals`] is the reading; the counters behind it are in `tally`, the last transitions in `history`.
 
 use core::time::Duration;
@@ -96,7 +96,8 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Changes from one state to another; a control call into the same state is one.
+    /// Changes from one state to another; a control call into the same state is one, and so are new settings that judge
+    /// the state otherwise.
     pub fn transitions(&self, from: State, to: State) -> u64 {
         self.transitions[from.code() as usize][to.code() as usize]
     }

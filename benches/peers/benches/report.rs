@@ -1,6 +1,6 @@
 //! A quick version of every bench, side by side: a page with tables, and plots, in `target/contention/`.
 //!
-//! `cargo bench -p failfast-peers --bench report`, two to three minutes. What it shows in short, the other benches
+//! `cargo bench -p failfast-peers --bench report`, about a minute. What it shows in short, the other benches
 //! measure at length; its page says how noisy the machine was, and which figures are not worth believing.
 
 use std::path::{Path, PathBuf};
