@@ -83,9 +83,10 @@ pub(crate) struct Engine {
     pub(super) changing: Changing,
 }
 
-/// Two pairs of cache lines, in the order that the calls want. On the first line is all that a warm call or a step in
-/// half-open reads and writes, so that threads in half-open pass one line between them; on the second what verdicts and
-/// transitions need. Behind them stands what hardly anybody reads until the settings are changed.
+/// Two pairs of cache lines, in the order that the calls want. On the first line is what a warm call reads here, and all
+/// that a step in half-open reads and writes which decides nothing, so that threads in half-open pass one line between
+/// them; on the second what verdicts and transitions need. Behind them stands what hardly anybody reads until the
+/// settings are changed.
 #[repr(C)]
 pub(super) struct Shared {
     head: Head,

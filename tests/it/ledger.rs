@@ -9,15 +9,6 @@ use crate::subject::Finish;
 /// How many transitions a history holds.
 const HISTORY: usize = 16;
 
-const STATES: [State; 6] = [
-    State::Closed,
-    State::Open,
-    State::HalfOpen,
-    State::ForcedOpen,
-    State::Disabled,
-    State::MetricsOnly,
-];
-
 pub(crate) struct Ledger {
     /// The instant of the build.
     start: Duration,
@@ -31,7 +22,7 @@ pub(crate) struct Ledger {
     untold: u64,
     pub(crate) transitions: Vec<Transition>,
     /// The longest time that was shown of each state.
-    shown: [Duration; STATES.len()],
+    shown: [Duration; State::ALL.len()],
 }
 
 impl Ledger {
@@ -46,7 +37,7 @@ impl Ledger {
             stale: 0,
             untold: 0,
             transitions: Vec::new(),
-            shown: [Duration::ZERO; STATES.len()],
+            shown: [Duration::ZERO; State::ALL.len()],
         }
     }
 
@@ -104,7 +95,7 @@ impl Ledger {
     /// then 2^63 or more is less than nothing.
     fn check_times(&mut self, totals: &Totals, now: Duration) {
         let (mut state, mut since) = (State::Closed, self.start);
-        let mut spent = [0; STATES.len()];
+        let mut spent = [0; State::ALL.len()];
         let mut spend = |state: State, since: Duration, until: Duration| {
             spent[state as usize] += until.as_nanos() as i128 - since.as_nanos() as i128;
         };
@@ -113,7 +104,7 @@ impl Ledger {
             (state, since) = (transition.to, transition.at);
         }
         spend(state, since, now);
-        for ((state, spent), shown) in STATES.into_iter().zip(spent).zip(&mut self.shown) {
+        for ((state, spent), shown) in State::ALL.into_iter().zip(spent).zip(&mut self.shown) {
             let spent = u64::try_from(spent as i64).unwrap_or(0);
             *shown = Duration::from_nanos(spent).max(*shown);
             assert_eq!(totals.time_in(state), *shown, "{state:?} at {now:?}: {totals:?}");
@@ -123,8 +114,8 @@ impl Ledger {
     fn check_transitions(&self, totals: &Totals) {
         let count =
             |is: &dyn Fn(&&Transition) -> bool| self.transitions.iter().filter(is).count() as u64;
-        for from in STATES {
-            for to in STATES {
+        for from in State::ALL {
+            for to in State::ALL {
                 let heard = count(&|t| (t.from, t.to) == (from, to));
                 assert_eq!(totals.transitions(from, to), heard, "{from:?} to {to:?}");
             }
